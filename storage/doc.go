@@ -1,0 +1,2 @@
+// Package storage keeps logs on disk in Kafka's own files.
+package storage
