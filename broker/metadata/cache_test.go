@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -134,7 +135,7 @@ func TestImagesAreNeverWrittenAgain(t *testing.T) {
 	for range 300 {
 		var u Update
 		for range 1 + r.IntN(5) {
-			name := fmt.Sprintf("topic-%d", r.IntN(40))
+			name := fmt.Sprintf("topic-%02d", r.IntN(40))
 			var told []Partition
 			for range 1 + r.IntN(4) {
 				p := partition(r.Int32N(6), r.Int32N(5)-2)
@@ -163,6 +164,9 @@ func TestImagesAreNeverWrittenAgain(t *testing.T) {
 		if got, want := show(c.Load()), showModel(model); got != want {
 			t.Fatalf("image\n%s\nwant\n%s", got, want)
 		}
+		if names := c.Load().Topics(); len(names) != len(model) || !slices.IsSortedFunc(names, byName) {
+			t.Fatalf("%d topics in the list, want %d in the order of names", len(names), len(model))
+		}
 		moments = append(moments, moment{c.Load(), showModel(model)})
 	}
 	for i, m := range moments {
@@ -172,10 +176,16 @@ func TestImagesAreNeverWrittenAgain(t *testing.T) {
 	}
 }
 
+// show looks topics up by name, not in the sorted list, which an image keeps once it is made.
 func show(i *Image) string {
 	var text string
-	partitions := 0
-	for _, t := range i.Topics() {
+	partitions, topics := 0, 0
+	for n := range 40 {
+		t, ok := i.Topic(fmt.Sprintf("topic-%02d", n))
+		if !ok {
+			continue
+		}
+		topics++
 		leaders := map[int32]int32{}
 		for _, p := range t.Partitions {
 			leaders[p.Index] = p.Leader
@@ -183,11 +193,13 @@ func show(i *Image) string {
 		partitions += len(t.Partitions)
 		text += fmt.Sprintln(t.Name, leaders)
 	}
-	if topics, count := i.TopicCount(); topics != len(i.Topics()) || count != partitions {
-		return fmt.Sprintf("counted %d, %d", topics, count)
+	if counted, count := i.TopicCount(); topics != counted || count != partitions {
+		return fmt.Sprintf("counted %d, %d", counted, count)
 	}
 	return text
 }
+
+func byName(a, b *Topic) int { return cmp.Compare(a.Name, b.Name) }
 
 func showModel(model map[string]map[int32]int32) string {
 	var text string
