@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -380,10 +381,10 @@ func TestPeerThatDoesNotReadIsClosed(t *testing.T) {
 
 func TestQueuedBytesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		handled := 0
+		var handled atomic.Int32
 		release := make(chan struct{})
 		_, l := start(t, handler{handle: func(ctx context.Context, c *Call) Reply {
-			handled++
+			handled.Add(1)
 			return Reply{Await: func(context.Context) Response { <-release; return text("") }}
 		}}, func(l *Limits) { l.QueuedMaxBytes = 100 })
 		var clients []*client
@@ -394,15 +395,15 @@ func TestQueuedBytesAreBounded(t *testing.T) {
 		}
 		synctest.Wait()
 		// The second begins because some of the bound is left; the third has to wait.
-		if handled != 2 {
-			t.Errorf("%d frames were read, want 2", handled)
+		if n := handled.Load(); n != 2 {
+			t.Errorf("%d frames were read, want 2", n)
 		}
 		close(release)
 		for _, c := range clients {
 			c.want(1, "")
 		}
-		if handled != 4 {
-			t.Errorf("%d frames were read in the end, want 4", handled)
+		if n := handled.Load(); n != 4 {
+			t.Errorf("%d frames were read in the end, want 4", n)
 		}
 	})
 }
