@@ -73,8 +73,12 @@ func (s *Server) Serve() error {
 			}
 		})
 	}
-	s.wg.Go(s.sweep)
+	ctx, cancel := context.WithCancel(context.Background())
+	var sweeping sync.WaitGroup
+	sweeping.Go(func() { s.sweep(ctx) })
 	accepting.Wait()
+	cancel()
+	sweeping.Wait()
 	if s.stopping() {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"time"
 
 	"go.uber.org/zap"
@@ -9,14 +10,19 @@ import (
 // sweep closes connections on which nothing moved for connections.max.idle.ms. One goroutine looks at all of them
 // now and then, so that a connection costs neither a timer nor a clock reading per frame; a connection may
 // live an eighth longer than configured.
-func (s *Server) sweep() {
+func (s *Server) sweep(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
 		pause := 30 * time.Second
 		idle := s.limits().MaxIdle
 		if idle >= 0 {
 			pause = min(max(idle/8, 10*time.Millisecond), pause)
 		}
-		if !s.pause(pause) {
+		timer.Reset(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
 			return
 		}
 		if idle >= 0 {
