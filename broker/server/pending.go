@@ -1,0 +1,113 @@
+package server
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// pending is a call that was handled and is not answered yet.
+type pending struct {
+	call     *Call
+	response Response
+	await    func(context.Context) Response
+}
+
+// awaitTurn waits until the call may be handled: when everything before it is
+// answered or, if it and all of those may be pipelined, when there is room. It reports false when the
+// connection is to end instead.
+func (c *conn) awaitTurn(call *Call, pipelines bool) bool {
+	limits := c.server.limits()
+	c.mu.Lock()
+	for !c.broken && len(c.pending) > 0 {
+		if pipelines && c.pipelined && len(c.pending) < limits.MaxPending && c.bytes+call.size <= limits.MaxPendingBytes {
+			break
+		}
+		c.changed.Wait()
+	}
+	broken, muted := c.broken, c.mutedUntil
+	c.mutedUntil = time.Time{}
+	c.mu.Unlock()
+	if broken {
+		return false
+	}
+	if muted.IsZero() {
+		return true
+	}
+	return c.sitOut(time.Until(muted))
+}
+
+// sitOut waits while the connection is muted.
+func (c *conn) sitOut(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-c.ctx.Done():
+		return false
+	case <-c.server.stop:
+		return false
+	}
+}
+
+// enqueue hands the call over to the answering goroutine, which it starts when there is none. It
+// reports false when the answer is ready and nothing is queued before it: then the caller sends it.
+func (c *conn) enqueue(call *Call, r *Reply, pipelines bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.Await == nil && len(c.pending) == 0 {
+		return false
+	}
+	c.pipelined = pipelines && (c.pipelined || len(c.pending) == 0)
+	c.pending = append(c.pending, pending{call: call, response: r.Response, await: r.Await})
+	c.bytes += call.size
+	if !c.answering {
+		c.answering = true
+		go c.answer() // end waits for it
+	}
+	return true
+}
+
+// answer sends the replies in the order of the queue and ends when it is empty.
+func (c *conn) answer() {
+	for {
+		c.mu.Lock()
+		if len(c.pending) == 0 {
+			c.answering = false
+			c.changed.Broadcast()
+			c.mu.Unlock()
+			return
+		}
+		p := c.pending[0]
+		c.mu.Unlock()
+
+		size := p.call.size
+		c.answerOne(&p)
+
+		// Only now is the call off the queue: until then it counts as unanswered.
+		c.mu.Lock()
+		c.pending = slices.Delete(c.pending, 0, 1)
+		c.bytes -= size
+		c.changed.Broadcast()
+		c.mu.Unlock()
+	}
+}
+
+func (c *conn) answerOne(p *pending) {
+	defer c.server.recycle(p.call)
+	defer c.recover(&p.call.Header)
+	if p.await != nil {
+		c.setAwaiting(true)
+		p.response = p.await(c.ctx)
+		c.setAwaiting(false)
+		c.activity.Add(1)
+	}
+	c.send(p.call, &p.response)
+}
+
+func (c *conn) setAwaiting(on bool) {
+	c.mu.Lock()
+	c.awaiting = on
+	c.mu.Unlock()
+}
