@@ -38,8 +38,9 @@ type Options struct {
 
 // Broker is a running broker.
 type Broker struct {
-	id        int32
-	clusterID string
+	id         int32
+	clusterID  string
+	advertised []config.Endpoint
 	config    *config.Store
 	log       *zap.Logger
 
@@ -80,7 +81,10 @@ func Start(ctx context.Context, o Options) (_ *Broker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b.config.SetBoundPorts(boundPorts(listeners))
+	if b.advertised, err = advertised(o.Config.Broker(), listeners); err != nil {
+		closeAll(listeners)
+		return nil, err
+	}
 	b.build(o, listeners)
 	if err := b.join(ctx, background); err != nil {
 		return nil, err
@@ -316,6 +320,9 @@ func (b *Broker) Failed() <-chan error { return b.failures }
 
 // ID returns broker.id.
 func (b *Broker) ID() int32 { return b.id }
+
+// Advertised returns the endpoints that are registered for this broker.
+func (b *Broker) Advertised() []config.Endpoint { return b.advertised }
 
 // ClusterID returns the id of the cluster.
 func (b *Broker) ClusterID() string { return b.clusterID }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -19,9 +21,7 @@ func listen(c *config.Broker, bind func(network, address string) (net.Listener, 
 	}
 	var bound []server.Listener
 	fail := func(e config.Endpoint, err error) error {
-		for _, l := range bound {
-			_ = l.Close() // nothing was served on it
-		}
+		closeAll(bound)
 		hint := ""
 		if errors.Is(err, syscall.EADDRINUSE) {
 			hint = "; another process listens there: end it, or change listeners"
@@ -48,15 +48,34 @@ func listen(c *config.Broker, bind func(network, address string) (net.Listener, 
 	return bound, nil
 }
 
-// boundPorts tells the real port of every listener, for those configured with port 0.
-func boundPorts(listeners []server.Listener) map[string]int32 {
-	ports := map[string]int32{}
-	for _, l := range listeners {
-		if _, seen := ports[l.Name]; !seen {
-			ports[l.Name] = portOf(l)
+// advertised fills in what advertised.listeners may leave open: the port that was bound for
+// port 0, and this machine's name for an empty host, as Kafka does.
+func advertised(c *config.Broker, listeners []server.Listener) ([]config.Endpoint, error) {
+	list := slices.Clone(c.Advertised)
+	for i := range list {
+		e := &list[i]
+		if e.Port == 0 {
+			bound := slices.IndexFunc(listeners, func(l server.Listener) bool { return l.Name == e.Listener })
+			if bound >= 0 {
+				e.Port = portOf(listeners[bound])
+			}
+		}
+		if e.Host == "" {
+			name, err := os.Hostname()
+			if err != nil {
+				return nil, fmt.Errorf("advertised.listeners: %s has no host and this machine has no name: %w", e.Listener, err)
+			}
+			e.Host = name
 		}
 	}
-	return ports
+	return list, nil
+}
+
+// closeAll closes listeners on which nothing was served.
+func closeAll(listeners []server.Listener) {
+	for _, l := range listeners {
+		_ = l.Close() // nothing was served on it
+	}
 }
 
 func portOf(l net.Listener) int32 {

@@ -20,7 +20,7 @@ const takenRetry = 250 * time.Millisecond
 func (b *Broker) register(ctx context.Context) (int64, error) {
 	c := b.config.Broker()
 	registration := zkmeta.Broker{ID: b.id, Rack: c.Rack}
-	for _, e := range c.Advertised {
+	for _, e := range b.advertised {
 		registration.Endpoints = append(registration.Endpoints,
 			zkmeta.Endpoint{Listener: e.Listener, Protocol: e.Protocol, Host: e.Host, Port: e.Port})
 	}

@@ -20,8 +20,8 @@ func summary(b *broker.Broker, c *config.Broker, metrics, note string, after tim
 	row("cluster id", b.ClusterID())
 	row("zookeeper", c.ZooKeeperConnect+note)
 	row("listeners", endpoints(c.Listeners))
-	row("advertised", endpoints(c.Advertised))
-	row("", reach(c.Advertised))
+	row("advertised", endpoints(b.Advertised()))
+	row("", reach(b.Advertised()))
 	row("log dirs", strings.Join(c.LogDirs, ", "))
 	if metrics != "" {
 		row("metrics", "http://"+metrics+"/metrics")
