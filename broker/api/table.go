@@ -1,0 +1,69 @@
+package api
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kbroker/kbroker/broker/server"
+	"github.com/kbroker/kbroker/protocol"
+)
+
+// table is every API that this broker handles, by key. What is not here is not advertised.
+func table() []row {
+	return []row{
+		raw(protocol.KeyApiVersions, (*Handlers).apiVersions),
+	}
+}
+
+// row is one API: how a call of it is decoded and answered. The error of start says that the body is malformed.
+type row struct {
+	key   int16
+	start func(h *Handlers, ctx context.Context, c *server.Call) (server.Reply, error)
+}
+
+// request is a pointer to a kmsg request struct.
+type request[T any] interface {
+	*T
+	kmsg.Request
+}
+
+// prompt is an API whose method never waits: it runs in the read loop of the connection.
+func prompt[T any, R request[T]](method func(*Handlers, context.Context, *server.Call, R) kmsg.Response) row {
+	return row{key: R(new(T)).Key(), start: func(h *Handlers, ctx context.Context, c *server.Call) (server.Reply, error) {
+		r, err := decode[T, R](c)
+		if err != nil {
+			return server.Reply{}, err
+		}
+		return server.Reply{Response: h.respond(c, method(h, ctx, c, r))}, nil
+	}}
+}
+
+// blocking is an API whose method may wait: it runs in the answering goroutine of the connection.
+func blocking[T any, R request[T]](method func(*Handlers, context.Context, *server.Call, R) kmsg.Response) row {
+	return row{key: R(new(T)).Key(), start: func(h *Handlers, _ context.Context, c *server.Call) (server.Reply, error) {
+		r, err := decode[T, R](c)
+		if err != nil {
+			return server.Reply{}, err
+		}
+		return server.Reply{Await: func(ctx context.Context) server.Response {
+			return h.respond(c, method(h, ctx, c, r))
+		}}, nil
+	}}
+}
+
+// raw is an API that decodes its body and encodes its answer by itself.
+func raw(key int16, start func(*Handlers, context.Context, *server.Call) (server.Reply, error)) row {
+	return row{key: key, start: start}
+}
+
+// decode reads the body of a call. Byte slices in the result alias the frame. Like Kafka it ignores
+// what follows the last field that it knows.
+func decode[T any, R request[T]](c *server.Call) (R, error) {
+	r := R(new(T))
+	r.SetVersion(c.Header.Version)
+	if err := r.ReadFrom(c.Body); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
