@@ -20,9 +20,9 @@ const maxDescribedPartitions = 2000
 // KRaft mode; eligible leader replicas are a matter of KRaft and always empty here.
 //
 // Source: DescribeTopicPartitionsRequestHandler.java.
-func (h *Handlers) describeTopicPartitions(_ context.Context, c *server.Call, req *kmsg.DescribeTopicPartitionsRequest) *kmsg.DescribeTopicPartitionsResponse {
+func (h *Handlers) describeTopicPartitions(_ context.Context, c *server.Call, req *kmsg.DescribeTopicPartitionsRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.DescribeTopicPartitionsResponse)
-	view := listenerView{image: h.o.Metadata.Load(), listener: c.Conn.Listener, version: 12}
+	view := listenerView{image: h.rooms.Metadata.Load(), listener: c.Conn.Listener, version: 12}
 	names := make([]string, 0, len(req.Topics))
 	for i := range req.Topics {
 		names = append(names, req.Topics[i].Topic)

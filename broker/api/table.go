@@ -12,7 +12,17 @@ import (
 // table is every API that this broker handles, by key. What is not here is not advertised.
 func table() []row {
 	return []row{
+		blocking((*Handlers).clusterMetadata),
 		raw(protocol.KeyApiVersions, (*Handlers).apiVersions),
+		blocking((*Handlers).createTopics),
+		blocking((*Handlers).deleteTopics),
+		blocking((*Handlers).describeConfigs),
+		blocking((*Handlers).alterConfigs),
+		blocking((*Handlers).createPartitions),
+		blocking((*Handlers).incrementalAlterConfigs),
+		prompt((*Handlers).describeCluster),
+		prompt((*Handlers).listConfigResources),
+		prompt((*Handlers).describeTopicPartitions),
 	}
 }
 
