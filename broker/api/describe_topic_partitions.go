@@ -96,7 +96,7 @@ func describedTopic(view listenerView, t *metadata.Topic, first, limit int32) (k
 			return rt, p.Partition
 		}
 		rp := kmsg.NewDescribeTopicPartitionsResponseTopicPartition()
-		rp.ErrorCode, rp.Partition, rp.Leader, rp.LeaderEpoch = p.ErrorCode, p.Partition, p.Leader, p.LeaderEpoch
+		rp.ErrorCode, rp.Partition, rp.LeaderID, rp.LeaderEpoch = p.ErrorCode, p.Partition, p.Leader, p.LeaderEpoch
 		rp.Replicas, rp.ISR, rp.OfflineReplicas = p.Replicas, p.ISR, p.OfflineReplicas
 		rp.EligibleLeaderReplicas, rp.LastKnownELR = []int32{}, []int32{}
 		rt.Partitions = append(rt.Partitions, rp)
