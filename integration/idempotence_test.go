@@ -74,7 +74,7 @@ func producerID(t *testing.T, c *kgo.Client) (int64, int16) {
 // produceBatch sends one record with the sequence in a batch made by hand.
 func produceBatch(t *testing.T, c *kgo.Client, topic string, id int64, epoch int16, sequence int32) (code int16, offset int64) {
 	t.Helper()
-	builder := record.NewBuilder(record.BatchOptions{Producer: &record.Producer{ID: id, Epoch: epoch, BaseSequence: sequence}})
+	builder := record.NewBuilder(record.BatchOptions{Producer: &record.Producer{ID: id, Epoch: epoch, Sequence: sequence}})
 	builder.Append(1_700_000_000_000, nil, []byte("v"))
 	batch, err := builder.Build()
 	if err != nil {
