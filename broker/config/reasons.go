@@ -1,0 +1,38 @@
+package config
+
+// Reasons why a key has no effect, or not yet.
+const (
+	whyACL          = "authorization is not yet supported"
+	whyAlterDirs    = "moving replicas between log folders is not yet supported"
+	whyBacklog      = "the kernel's own limit (net.core.somaxconn) is used"
+	whyCleaner      = "the log cleaner is not yet there"
+	whyFetchers     = "there is one fetch loop per leader broker"
+	whyFormat       = "Kafka 3.x ignores it too: records are always written in format v2"
+	whyGoroutines   = "work runs on goroutines, not on pools of threads"
+	whyGroups       = "the group coordinator is not yet there"
+	whyJava         = "it belongs to the Java runtime, or names a Java class, which kbroker cannot load"
+	whyKRaft        = "it belongs to KRaft; kbroker runs on ZooKeeper"
+	whyKerberos     = "Kerberos is not yet supported"
+	whyMetrics      = "metrics are offered in Prometheus' format instead"
+	whyMigration    = "kbroker cannot migrate to KRaft"
+	whyNewGroups    = "only the classic group protocol exists without KRaft"
+	whyOAuth        = "OAUTHBEARER is not yet supported"
+	whyPending      = "requests do not queue for threads; queued.max.request.bytes bounds them"
+	whyPrincipal    = "principals are built in Kafka's default way"
+	whyPurgatory    = "waiting requests are dropped the moment they complete"
+	whyQuotas       = "quotas are not yet supported"
+	whySASL         = "SASL is not yet supported"
+	whySelector     = "reading from followers by rack is not yet supported"
+	whyShare        = "share groups belong to KRaft"
+	whyStart        = "there is nothing that it could change here"
+	whyTLS          = "TLS is not yet supported"
+	whyTiered       = "tiered storage is not supported"
+	whyTransactions = "the transaction coordinator is not yet there"
+	whyVersion      = "brokers are always spoken to as Kafka 3.9 does"
+	whyZooACL       = "ACLs of znodes are not yet supported"
+	whyZooTLS       = "TLS towards ZooKeeper is not yet supported"
+)
+
+// Defaults too long for a row.
+const uniformAndRange = "org.apache.kafka.coordinator.group.assignor.UniformAssignor," +
+	"org.apache.kafka.coordinator.group.assignor.RangeAssignor"
