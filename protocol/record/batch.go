@@ -236,10 +236,24 @@ func (b Batch) ValidCRC() bool { return b.CRC() == b.ComputeCRC() }
 
 // StampAppendTime makes the batch one of type LogAppendTime with the given
 // time in milliseconds and renews the checksum.
-func (b Batch) StampAppendTime(now int64) {
-	binary.BigEndian.PutUint16(b[posAttributes:], uint16(b.Attributes()|flagLogAppendTime))
-	binary.BigEndian.PutUint64(b[posMaxTimestamp:], uint64(now))
+func (b Batch) StampAppendTime(now int64) { b.setMaxTimestamp(LogAppendTime, now) }
+
+// setMaxTimestamp sets type and largest timestamp, and renews the checksum only if
+// that changed anything.
+func (b Batch) setMaxTimestamp(t TimestampType, maxTimestamp int64) {
+	if b.TimestampType() == t && b.MaxTimestamp() == maxTimestamp {
+		return
+	}
+	attributes := b.Attributes() &^ flagLogAppendTime
+	if t == LogAppendTime {
+		attributes |= flagLogAppendTime
+	}
+	binary.BigEndian.PutUint16(b[posAttributes:], uint16(attributes))
+	binary.BigEndian.PutUint64(b[posMaxTimestamp:], uint64(maxTimestamp))
 	b.renewCRC()
 }
+
+// DeleteHorizon returns the delete horizon in milliseconds, if the batch has one.
+func (b Batch) DeleteHorizon() (int64, bool) { return b.BaseTimestamp(), b.HasDeleteHorizon() }
 
 func (b Batch) renewCRC() { binary.BigEndian.PutUint32(b[posCRC:], b.ComputeCRC()) }

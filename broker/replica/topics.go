@@ -1,0 +1,191 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"github.com/kbroker/kbroker/broker/config"
+)
+
+// topic is what the hosted partitions of a topic share. It lives as long as there is one of them.
+type topic struct {
+	name string
+	// config is never nil. The pointer is set under Manager.configMu.
+	config            atomic.Pointer[config.Topic]
+	bytesIn, bytesOut atomic.Uint64
+
+	// overrides are guarded by Manager.configMu; told is false until they were read or told.
+	overrides map[string]string
+	told      bool
+
+	partitions []*Partition // guarded by Manager.mu
+}
+
+// loadTopics finds the topic of every change, reading the overrides of those that this broker did not host yet. The
+// configuration of a log must be that of the topic from its first record on: a compacted topic never takes a record
+// without a key. The changes of a topic that cannot be read fail.
+func (m *Manager) loadTopics(ctx context.Context, changes []change, errs []error) {
+	var untold []*topic
+	for i := range changes {
+		c := &changes[i]
+		t, isNew := m.topicNamed(c.state.Topic)
+		if c.topic = t; isNew {
+			untold = append(untold, t)
+		}
+	}
+	failures := make([]error, len(untold))
+	each(len(untold), func(i int) { failures[i] = m.loadTopic(ctx, untold[i]) })
+
+	failed := make(map[*topic]error)
+	for i, err := range failures {
+		if err != nil {
+			failed[untold[i]] = err
+			m.log.Error("topic's configuration cannot be read", zap.String("topic", untold[i].name), zap.Error(err))
+		}
+	}
+	for i := range changes {
+		if err := failed[changes[i].topic]; err != nil {
+			errs[changes[i].at] = err
+		}
+	}
+}
+
+// topicNamed finds a topic, making one with the default configuration when there is none.
+func (m *Manager) topicNamed(name string) (t *topic, isNew bool) {
+	m.mu.RLock()
+	t = m.topics[name]
+	m.mu.RUnlock()
+	if t != nil {
+		return t, false
+	}
+	t = &topic{name: name}
+	m.configMu.Lock()
+	defer m.configMu.Unlock()
+	t.config.Store(m.effective(nil))
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.topics[name] = t
+	return t, true
+}
+
+func (m *Manager) loadTopic(ctx context.Context, t *topic) error {
+	overrides, err := m.topicOverrides(ctx, t.name)
+	if err != nil {
+		return fmt.Errorf("read configuration of topic %q: %w", t.name, err)
+	}
+	m.configMu.Lock()
+	defer m.configMu.Unlock()
+	if !t.told {
+		// Else a change was told meanwhile, which is newer than what was read.
+		t.told, t.overrides = true, overrides
+		t.config.Store(m.effective(overrides))
+	}
+	return nil
+}
+
+// effective gives a topic's configuration. Topics without overrides share one: most have none, and there are many.
+// m.configMu is held.
+func (m *Manager) effective(overrides map[string]string) *config.Topic {
+	if len(overrides) > 0 {
+		return m.env.config.Topic(overrides)
+	}
+	if m.defaults == nil {
+		m.defaults = m.env.config.Topic(nil)
+	}
+	return m.defaults
+}
+
+// SetTopicOverrides is told by the config change listener. Topics that are not hosted are of no interest: their
+// configuration is read when they are.
+func (m *Manager) SetTopicOverrides(topic string, overrides map[string]string) {
+	m.configMu.Lock()
+	defer m.configMu.Unlock()
+	m.mu.RLock()
+	t := m.topics[topic]
+	m.mu.RUnlock()
+	if t == nil {
+		return
+	}
+	t.told, t.overrides = true, overrides
+	m.configure(t)
+	m.log.Info("topic configuration changed", zap.String("topic", topic), zap.Int("overrides", len(overrides)))
+}
+
+// BrokerConfigChanged renews the configuration of every log after a dynamic change.
+func (m *Manager) BrokerConfigChanged() {
+	m.configMu.Lock()
+	defer m.configMu.Unlock()
+	m.defaults = nil
+	m.mu.RLock()
+	topics := make([]*topic, 0, len(m.topics))
+	for _, t := range m.topics {
+		topics = append(topics, t)
+	}
+	m.mu.RUnlock()
+	for _, t := range topics {
+		m.configure(t)
+	}
+}
+
+// configure brings a topic's effective configuration to its logs. m.configMu is held.
+func (m *Manager) configure(t *topic) {
+	effective := m.effective(t.overrides)
+	t.config.Store(effective)
+	m.mu.RLock()
+	partitions := slices.Clone(t.partitions)
+	m.mu.RUnlock()
+	for _, p := range partitions {
+		p.configured(effective)
+	}
+}
+
+// configured takes a new configuration: the log its part, and the high watermark may move when min.insync.replicas fell.
+func (p *Partition) configured(c *config.Topic) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.log == nil {
+		return // apply looks again after it set the log
+	}
+	p.log.SetConfig(c.Log)
+	if p.role == leader && p.advance() {
+		p.wake()
+	}
+}
+
+// host makes a partition findable.
+func (m *Manager) host(p *Partition) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.partitions[p.name()]; ok {
+		return
+	}
+	m.partitions[p.name()] = p
+	p.topic.partitions = append(p.topic.partitions, p)
+}
+
+// unhost forgets a partition, and its topic with the last one.
+func (m *Manager) unhost(p *Partition) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.partitions, p.name())
+	t := p.topic
+	t.partitions = slices.DeleteFunc(t.partitions, func(other *Partition) bool { return other == p })
+	if len(t.partitions) == 0 {
+		delete(m.topics, t.name)
+	}
+}
+
+// dropEmptyTopics forgets topics that loadTopics made and none of whose partitions could be hosted.
+func (m *Manager) dropEmptyTopics(changes []change) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range changes {
+		if t := changes[i].topic; len(t.partitions) == 0 {
+			delete(m.topics, t.name)
+		}
+	}
+}
