@@ -47,10 +47,11 @@ type Controller struct {
 	metrics  *metrics
 	log      *zap.Logger
 
-	mail    *mailbox
-	active  atomic.Bool
-	ended   chan struct{}  // closed when Run has returned or was never to be waited for
-	working sync.WaitGroup // senders of all terms
+	mail     *mailbox
+	modified nameSet // topics whose znode may have changed
+	active   atomic.Bool
+	ended    chan struct{}  // closed when Run has returned or was never to be waited for
+	working  sync.WaitGroup // senders of all terms
 
 	// Owned by Run.
 	term       *term // nil: not the controller

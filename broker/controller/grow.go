@@ -70,12 +70,7 @@ func (t *term) growTopics(ctx context.Context, topics []MorePartitions, validate
 		grown = append(grown, more.Topic)
 	}
 	// The watches on the topics would come to the same, later.
-	for _, name := range grown {
-		if err := t.topicModified(ctx, name); err != nil {
-			return errs, err
-		}
-	}
-	return errs, nil
+	return errs, t.topicsModified(ctx, grown)
 }
 
 // grow adds the new partitions to a, or refuses them as Kafka does

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"sync"
 
 	"go.uber.org/zap"
 
@@ -23,13 +24,39 @@ func (t *term) watch(kind string, handle func(t *term, ctx context.Context) erro
 	return func() { c.change(mark{kind: kind}, handle) }
 }
 
+// watchTopic collects the topics, which one handler then reads together: after a
+// lost connection all watches report at once.
 func (t *term) watchTopic(topic string) zkmeta.Notify {
 	c := t.c
 	return func() {
-		c.change(mark{kind: "partition_modification", topic: topic}, func(t *term, ctx context.Context) error {
-			return t.topicModified(ctx, topic)
+		c.modified.add(topic)
+		c.change(mark{kind: "partition_modification"}, func(t *term, ctx context.Context) error {
+			return t.topicsModified(ctx, c.modified.take())
 		})
 	}
+}
+
+// nameSet collects names from several goroutines until somebody takes them.
+type nameSet struct {
+	mu    sync.Mutex
+	names map[string]bool
+}
+
+func (s *nameSet) add(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.names == nil {
+		s.names = map[string]bool{}
+	}
+	s.names[name] = true
+}
+
+func (s *nameSet) take() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := slices.Sorted(maps.Keys(s.names))
+	s.names = nil
+	return names
 }
 
 func (t *term) watchBroker(id int32) zkmeta.Notify {
@@ -185,34 +212,36 @@ func (t *term) topicsChanged(ctx context.Context) error {
 	return t.createPartitions(ctx, partitions)
 }
 
-// topicModified takes up partitions that were added to a topic. Those added to
+// topicsModified takes up partitions that were added to topics. Those added to
 // a topic that is being deleted are taken away again.
-func (t *term) topicModified(ctx context.Context, name string) error {
-	topic := t.topics[name]
-	if topic == nil {
-		return nil // deleted, or not taken up yet
+func (t *term) topicsModified(ctx context.Context, names []string) error {
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return t.topics[name] == nil // deleted, or not taken up yet
+	})
+	if len(names) == 0 {
+		return nil
 	}
-	assignments, err := t.c.zk.Assignments(ctx, []string{name}, t.watchTopic)
+	assignments, err := t.c.zk.Assignments(ctx, names, t.watchTopic)
 	if err != nil {
-		return fmt.Errorf("read topic %s: %w", name, err)
+		return fmt.Errorf("read changed topics: %w", err)
 	}
-	a, ok := assignments[name]
-	if !ok {
-		return nil
-	}
-	grown := slices.ContainsFunc(slices.Collect(maps.Keys(a.Partitions)), func(index int32) bool { return topic.partition(index) == nil })
-	if !grown {
-		return nil
-	}
-	if topic.queued {
-		t.log.Warn("topic that is to be deleted got partitions, which are taken away", zap.String("topic", name))
-		if err := t.c.zk.SetAssignment(ctx, t.origin.lease, topic.written()); err != nil {
-			return fmt.Errorf("restore topic %s: %w", name, err)
+	var added []*partition
+	for _, name := range names {
+		topic, a := t.topics[name], assignments[name]
+		grown := slices.ContainsFunc(slices.Collect(maps.Keys(a.Partitions)), func(index int32) bool { return topic.partition(index) == nil })
+		switch {
+		case !grown:
+		case topic.queued:
+			t.log.Warn("topic that is to be deleted got partitions, which are taken away", zap.String("topic", name))
+			if err := t.c.zk.SetAssignment(ctx, t.origin.lease, topic.written()); err != nil {
+				return fmt.Errorf("restore topic %s: %w", name, err)
+			}
+		default:
+			grown := t.addPartitions(topic, a)
+			t.log.Info("topic has new partitions", zap.String("topic", name), zap.Int("count", len(grown)))
+			added = append(added, grown...)
 		}
-		return nil
 	}
-	added := t.addPartitions(topic, a)
-	t.log.Info("topic has new partitions", zap.String("topic", name), zap.Int("count", len(added)))
 	return t.createPartitions(ctx, added)
 }
 
