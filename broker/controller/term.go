@@ -181,12 +181,12 @@ func (t *term) startSender(b zkmeta.Broker, left []kmsg.Request) {
 		log.Error("broker has no endpoint for the controller's requests", zap.String("listener", t.listener))
 		return
 	}
-	timeout := t.c.config.Broker().RequestTimeout
+	cfg := t.c.config.Broker()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &sender{
 		connection: peer.New(peer.Options{
 			Address: hostPort(e.Host, e.Port), ClientID: strconv.Itoa(int(t.c.id)), Dial: t.c.dial,
-			ConnectTimeout: timeout, RequestTimeout: timeout,
+			ConnectTimeout: cfg.ControllerSocketLimit, RequestTimeout: cfg.RequestTimeout,
 		}),
 		answered: func(ctx context.Context, request kmsg.Request, response kmsg.Response) {
 			t.answered(ctx, b, request, response)
