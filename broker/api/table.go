@@ -77,3 +77,12 @@ func decode[T any, R request[T]](c *server.Call) (R, error) {
 	}
 	return r, nil
 }
+
+// Handled lists the keys of the APIs that are handled, for documentation.
+func Handled() []int16 {
+	var keys []int16
+	for _, r := range table() {
+		keys = append(keys, r.key)
+	}
+	return keys
+}
