@@ -74,9 +74,9 @@ func producerID(t *testing.T, c *kgo.Client) (int64, int16) {
 // produceBatch sends one record with the sequence in a batch made by hand.
 func produceBatch(t *testing.T, c *kgo.Client, topic string, id int64, epoch int16, sequence int32) (code int16, offset int64) {
 	t.Helper()
-	batch := record.NewBuilder(record.BuilderOptions{ProducerID: id, ProducerEpoch: epoch, BaseSequence: sequence})
-	batch.Add(record.New{Timestamp: 1_700_000_000_000, Value: []byte("v")})
-	bytes, err := batch.Build()
+	builder := record.NewBuilder(record.BatchOptions{Producer: &record.Producer{ID: id, Epoch: epoch, Sequence: sequence}})
+	builder.Append(1_700_000_000_000, nil, []byte("v"))
+	batch, err := builder.Build()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func produceBatch(t *testing.T, c *kgo.Client, topic string, id int64, epoch int
 	rt := kmsg.NewProduceRequestTopic()
 	rt.Topic = topic
 	rp := kmsg.NewProduceRequestTopicPartition()
-	rp.Records = bytes
+	rp.Records = batch
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
 	var response *kmsg.ProduceResponse

@@ -16,7 +16,7 @@ import (
 //	v2  flexible encoding
 //
 // Sources: KafkaApis.handleAlterConfigsRequest, ConfigAdminManager, ZkAdminManager.alterConfigs.
-func (h *Handlers) alterConfigs(ctx context.Context, _ *server.Call, req *kmsg.AlterConfigsRequest) *kmsg.AlterConfigsResponse {
+func (h *Handlers) alterConfigs(ctx context.Context, _ *server.Call, req *kmsg.AlterConfigsRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.AlterConfigsResponse)
 	resources := make([]resource, len(req.Resources))
 	for i := range req.Resources {

@@ -77,7 +77,7 @@ func (h *Handlers) configFailure(err error) (protocol.ErrorCode, *string) {
 	if errors.As(err, &f) {
 		return f.code, &f.message
 	}
-	h.o.Logger.Error("config request failed", zap.Error(err))
+	h.log.Error("config request failed", zap.Error(err))
 	return protocol.UnknownServerError, text(protocol.ErrorMessage(protocol.UnknownServerError))
 }
 
@@ -104,7 +104,7 @@ func (h *Handlers) alter(ctx context.Context, r resource, ops []configOp, increm
 	}
 	settings := map[string]string{}
 	if incremental {
-		current, err := h.o.ZooKeeper.Config(ctx, r.entity())
+		current, err := h.rooms.ZooKeeper.Config(ctx, r.entity())
 		if err != nil {
 			return fmt.Errorf("read the config of %s: %w", r, err)
 		}
@@ -121,7 +121,7 @@ func (h *Handlers) alter(ctx context.Context, r resource, ops []configOp, increm
 	if validateOnly {
 		return nil
 	}
-	if err := h.o.ZooKeeper.SetConfig(ctx, r.entity(), settings); err != nil {
+	if err := h.rooms.ZooKeeper.SetConfig(ctx, r.entity(), settings); err != nil {
 		return fmt.Errorf("write the config of %s: %w", r, err)
 	}
 	return nil
@@ -153,7 +153,7 @@ func (h *Handlers) checkAlter(r resource, ops []configOp) error {
 		if r.name == "" {
 			return invalidRequest("Default topic resources are not allowed.")
 		}
-		if _, ok := h.o.Metadata.Load().Topic(r.name); !ok {
+		if _, ok := h.rooms.Metadata.Load().Topic(r.name); !ok {
 			return &failure{protocol.UnknownTopicOrPartition, fmt.Sprintf("The topic '%s' does not exist.", r.name)}
 		}
 		return nil
@@ -169,8 +169,8 @@ func (h *Handlers) checkBrokerName(name string) error {
 	if err != nil {
 		return invalidRequest("Node id must be an integer, but it is: %s", name)
 	}
-	if int32(id) != h.o.BrokerID {
-		return invalidRequest("Unexpected broker id, expected %d, but received %s", h.o.BrokerID, name)
+	if int32(id) != h.rooms.BrokerID {
+		return invalidRequest("Unexpected broker id, expected %d, but received %s", h.rooms.BrokerID, name)
 	}
 	return nil
 }
@@ -223,12 +223,12 @@ func changeList(list, change string, add bool) string {
 // and a bad topic value with INVALID_CONFIG.
 func (h *Handlers) validateConfig(r resource, settings map[string]string) error {
 	if r.kind == brokerResource {
-		if err := h.o.Config.ValidateDynamicBroker(settings, r.name != ""); err != nil {
+		if err := h.rooms.Config.ValidateDynamicBroker(settings, r.name != ""); err != nil {
 			return invalidRequest("%s", err.Error())
 		}
 		return nil
 	}
-	err := h.o.Config.ValidateTopic(settings)
+	err := h.rooms.Config.ValidateTopic(settings)
 	if err == nil {
 		return nil
 	}

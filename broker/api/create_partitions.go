@@ -21,7 +21,7 @@ import (
 //	v3  throttled by controller_mutation_rate (KIP-599)
 //
 // Sources: KafkaApis.handleCreatePartitionsRequest, ZkAdminManager.createPartitions.
-func (h *Handlers) createPartitions(ctx context.Context, _ *server.Call, req *kmsg.CreatePartitionsRequest) *kmsg.CreatePartitionsResponse {
+func (h *Handlers) createPartitions(ctx context.Context, c *server.Call, req *kmsg.CreatePartitionsRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.CreatePartitionsResponse)
 	count := map[string]int{}
 	for i := range req.Topics {
@@ -38,7 +38,7 @@ func (h *Handlers) createPartitions(ctx context.Context, _ *server.Call, req *km
 		rt := kmsg.NewCreatePartitionsResponseTopic()
 		rt.Topic = t.Topic
 		switch {
-		case !h.o.Controller.Active():
+		case !h.rooms.Controller.Active():
 			rt.ErrorCode = protocol.NotController
 		case count[t.Topic] > 1:
 			rt.ErrorCode, rt.ErrorMessage = protocol.InvalidRequest, text("Duplicate topic in request.")
@@ -53,10 +53,10 @@ func (h *Handlers) createPartitions(ctx context.Context, _ *server.Call, req *km
 	}
 	var grown []string
 	var counts []int
-	for i, err := range h.o.Controller.CreatePartitions(ctx, wanted, req.ValidateOnly) {
+	for i, err := range h.rooms.Controller.CreatePartitions(ctx, wanted, req.ValidateOnly) {
 		if err != nil {
 			rt := &resp.Topics[index[wanted[i].Topic]]
-			rt.ErrorCode, rt.ErrorMessage = h.refusal(err)
+			rt.ErrorCode, rt.ErrorMessage = h.refusal(c, err)
 			continue
 		}
 		grown, counts = append(grown, wanted[i].Topic), append(counts, int(wanted[i].Count))

@@ -28,7 +28,7 @@ const clusterMetadataTopic = "__cluster_metadata"
 //	v7  topic ids in the answer (KIP-516)
 //
 // Sources: KafkaApis.handleCreateTopicsRequest, ZkAdminManager.createTopics.
-func (h *Handlers) createTopics(ctx context.Context, _ *server.Call, req *kmsg.CreateTopicsRequest) *kmsg.CreateTopicsResponse {
+func (h *Handlers) createTopics(ctx context.Context, c *server.Call, req *kmsg.CreateTopicsRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.CreateTopicsResponse)
 	count := map[string]int{}
 	for i := range req.Topics {
@@ -46,7 +46,7 @@ func (h *Handlers) createTopics(ctx context.Context, _ *server.Call, req *kmsg.C
 		rt.Topic, rt.NumPartitions, rt.ReplicationFactor = t.Topic, -1, -1
 		rt.Configs = []kmsg.CreateTopicsResponseTopicConfig{}
 		switch {
-		case !h.o.Controller.Active():
+		case !h.rooms.Controller.Active():
 			rt.ErrorCode = protocol.NotController
 		case t.Topic == clusterMetadataTopic:
 			rt.ErrorCode, rt.ErrorMessage = protocol.InvalidRequest, text("Creation of internal topic "+clusterMetadataTopic+" is prohibited.")
@@ -59,14 +59,14 @@ func (h *Handlers) createTopics(ctx context.Context, _ *server.Call, req *kmsg.C
 	}
 	deadline := time.Duration(req.TimeoutMillis) * time.Millisecond
 	var created []string
-	for i, made := range h.o.Controller.CreateTopics(ctx, wanted, req.ValidateOnly) {
+	for i, made := range h.rooms.Controller.CreateTopics(ctx, wanted, req.ValidateOnly) {
 		rt := &resp.Topics[index[wanted[i].Name]]
 		if made.Err != nil {
-			rt.ErrorCode, rt.ErrorMessage = h.refusal(made.Err)
+			rt.ErrorCode, rt.ErrorMessage = h.refusal(c, made.Err)
 			continue
 		}
 		rt.TopicID, rt.NumPartitions, rt.ReplicationFactor = made.ID, made.Partitions, made.ReplicationFactor
-		rt.Configs = createdConfigs(h.o.Config.DescribeTopic(made.Config, nil))
+		rt.Configs = createdConfigs(h.rooms.Config.DescribeTopic(made.Config, nil))
 		created = append(created, wanted[i].Name)
 	}
 	if req.ValidateOnly {
@@ -132,8 +132,8 @@ func (h *Handlers) awaitTopics(ctx context.Context, within time.Duration, names 
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	for {
-		changed := h.o.Metadata.Changed()
-		image := h.o.Metadata.Load()
+		changed := h.rooms.Metadata.Changed()
+		image := h.rooms.Metadata.Load()
 		late = late[:0]
 		for i, name := range names {
 			t, _ := image.Topic(name)

@@ -22,13 +22,13 @@ import (
 //	v6  topics by id (KIP-516)
 //
 // Source: KafkaApis.handleDeleteTopicsRequest.
-func (h *Handlers) deleteTopics(ctx context.Context, _ *server.Call, req *kmsg.DeleteTopicsRequest) *kmsg.DeleteTopicsResponse {
+func (h *Handlers) deleteTopics(ctx context.Context, c *server.Call, req *kmsg.DeleteTopicsRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.DeleteTopicsResponse)
 	asked := req.Topics
 	for _, name := range req.TopicNames {
 		asked = append(asked, kmsg.DeleteTopicsRequestTopic{Topic: &name})
 	}
-	image := h.o.Metadata.Load()
+	image := h.rooms.Metadata.Load()
 	var names []string
 	index := map[string]int{}
 	for _, t := range asked {
@@ -48,10 +48,10 @@ func (h *Handlers) deleteTopics(ctx context.Context, _ *server.Call, req *kmsg.D
 		return resp
 	}
 	var marked []string
-	for i, err := range h.o.Controller.DeleteTopics(ctx, names) {
+	for i, err := range h.rooms.Controller.DeleteTopics(ctx, names) {
 		if err != nil {
 			rt := &resp.Topics[index[names[i]]]
-			rt.ErrorCode, rt.ErrorMessage = h.refusal(err)
+			rt.ErrorCode, rt.ErrorMessage = h.refusal(c, err)
 			continue
 		}
 		marked = append(marked, names[i])
@@ -67,11 +67,11 @@ func (h *Handlers) deleteTopics(ctx context.Context, _ *server.Call, req *kmsg.D
 func (h *Handlers) deletable(image *metadata.Image, version int16, t kmsg.DeleteTopicsRequestTopic, rt *kmsg.DeleteTopicsResponseTopic) protocol.ErrorCode {
 	byID := t.TopicID != [16]byte{}
 	switch {
-	case !h.o.Controller.Active():
+	case !h.rooms.Controller.Active():
 		return protocol.NotController
-	case !h.o.Config.Broker().DeleteTopicEnable && version < 3:
+	case !h.rooms.Config.Broker().DeleteTopicEnable && version < 3:
 		return protocol.InvalidRequest
-	case !h.o.Config.Broker().DeleteTopicEnable:
+	case !h.rooms.Config.Broker().DeleteTopicEnable:
 		return protocol.TopicDeletionDisabled
 	case byID && t.Topic != nil:
 		return protocol.InvalidRequest

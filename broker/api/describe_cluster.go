@@ -20,7 +20,7 @@ const brokersEndpoint = 1
 //	v1  the request says whether brokers or controllers are meant (KIP-919); only brokers are here
 //
 // Source: AuthHelper.computeDescribeClusterResponse.
-func (h *Handlers) describeCluster(_ context.Context, c *server.Call, req *kmsg.DescribeClusterRequest) *kmsg.DescribeClusterResponse {
+func (h *Handlers) describeCluster(_ context.Context, c *server.Call, req *kmsg.DescribeClusterRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.DescribeClusterResponse)
 	resp.ClusterAuthorizedOperations = math.MinInt32
 	resp.EndpointType = brokersEndpoint
@@ -35,7 +35,7 @@ func (h *Handlers) describeCluster(_ context.Context, c *server.Call, req *kmsg.
 		resp.ErrorMessage = &message
 		return resp
 	}
-	image := h.o.Metadata.Load()
+	image := h.rooms.Metadata.Load()
 	resp.ClusterID = image.ClusterID
 	resp.ControllerID = -1
 	for _, b := range image.Brokers() {

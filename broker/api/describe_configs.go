@@ -23,7 +23,7 @@ import (
 //	v4  flexible encoding
 //
 // Source: ConfigHelper.scala.
-func (h *Handlers) describeConfigs(ctx context.Context, _ *server.Call, req *kmsg.DescribeConfigsRequest) *kmsg.DescribeConfigsResponse {
+func (h *Handlers) describeConfigs(ctx context.Context, _ *server.Call, req *kmsg.DescribeConfigsRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
 	for i := range req.Resources {
 		asked := &req.Resources[i]
@@ -46,28 +46,28 @@ func (h *Handlers) describe(ctx context.Context, r resource, names []string) ([]
 	switch r.kind {
 	case topicResource:
 		if err := controller.ValidateTopicName(r.name); err != nil {
-			return nil, &failure{protocol.InvalidTopicException, err.Error()}
+			return nil, &failure{protocol.InvalidTopic, err.Error()}
 		}
-		if _, ok := h.o.Metadata.Load().Topic(r.name); !ok {
+		if _, ok := h.rooms.Metadata.Load().Topic(r.name); !ok {
 			return nil, &failure{protocol.UnknownTopicOrPartition, ""}
 		}
-		overrides, err := h.o.ZooKeeper.Config(ctx, r.entity())
+		overrides, err := h.rooms.ZooKeeper.Config(ctx, r.entity())
 		if err != nil {
 			return nil, fmt.Errorf("read the config of %s: %w", r, err)
 		}
-		return h.o.Config.DescribeTopic(overrides, names), nil
+		return h.rooms.Config.DescribeTopic(overrides, names), nil
 	case brokerResource:
 		if r.name == "" {
-			return h.o.Config.DescribeDefaultBroker(names), nil
+			return h.rooms.Config.DescribeDefaultBroker(names), nil
 		}
 		id, err := strconv.ParseInt(r.name, 10, 32)
 		if err != nil {
 			return nil, invalidRequest("Broker id must be an integer, but it is: %s", r.name)
 		}
-		if int32(id) != h.o.BrokerID {
-			return nil, invalidRequest("Unexpected broker id, expected %d or empty string, but received %s", h.o.BrokerID, r.name)
+		if int32(id) != h.rooms.BrokerID {
+			return nil, invalidRequest("Unexpected broker id, expected %d or empty string, but received %s", h.rooms.BrokerID, r.name)
 		}
-		return h.o.Config.DescribeBroker(names), nil
+		return h.rooms.Config.DescribeBroker(names), nil
 	case brokerLoggerResource, clientMetricsResource, groupResource:
 		return nil, invalidRequest("Unsupported resource type: %s", resourceTypes[r.kind])
 	default:

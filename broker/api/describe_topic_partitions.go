@@ -20,9 +20,9 @@ const maxDescribedPartitions = 2000
 // KRaft mode; eligible leader replicas are a matter of KRaft and always empty here.
 //
 // Source: DescribeTopicPartitionsRequestHandler.java.
-func (h *Handlers) describeTopicPartitions(_ context.Context, c *server.Call, req *kmsg.DescribeTopicPartitionsRequest) *kmsg.DescribeTopicPartitionsResponse {
+func (h *Handlers) describeTopicPartitions(_ context.Context, c *server.Call, req *kmsg.DescribeTopicPartitionsRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.DescribeTopicPartitionsResponse)
-	view := listenerView{image: h.o.Metadata.Load(), listener: c.Conn.Listener, version: 12}
+	view := listenerView{image: h.rooms.Metadata.Load(), listener: c.Conn.Listener, version: 12}
 	names := make([]string, 0, len(req.Topics))
 	for i := range req.Topics {
 		names = append(names, req.Topics[i].Topic)
@@ -96,7 +96,7 @@ func describedTopic(view listenerView, t *metadata.Topic, first, limit int32) (k
 			return rt, p.Partition
 		}
 		rp := kmsg.NewDescribeTopicPartitionsResponseTopicPartition()
-		rp.ErrorCode, rp.Partition, rp.Leader, rp.LeaderEpoch = p.ErrorCode, p.Partition, p.Leader, p.LeaderEpoch
+		rp.ErrorCode, rp.Partition, rp.LeaderID, rp.LeaderEpoch = p.ErrorCode, p.Partition, p.Leader, p.LeaderEpoch
 		rp.Replicas, rp.ISR, rp.OfflineReplicas = p.Replicas, p.ISR, p.OfflineReplicas
 		rp.EligibleLeaderReplicas, rp.LastKnownELR = []int32{}, []int32{}
 		rt.Partitions = append(rt.Partitions, rp)

@@ -26,6 +26,18 @@ func (h *Handlers) code(c *server.Call, err error, fields ...zap.Field) protocol
 	return code
 }
 
+// refusal gives code and message for what the controller refused: its text is the answer's, an error without one
+// gets Kafka's default text.
+func (h *Handlers) refusal(c *server.Call, err error) (protocol.ErrorCode, *string) {
+	code := h.code(c, err)
+	message := protocol.ErrorMessage(code)
+	var refused *controller.Refusal
+	if errors.As(err, &refused) {
+		message = refused.Message
+	}
+	return code, &message
+}
+
 // codeOf is the only place where a Go error becomes a Kafka error code.
 func codeOf(err error) protocol.ErrorCode {
 	if err == nil {

@@ -16,7 +16,7 @@ import (
 //	v1  flexible encoding
 //
 // Sources: KafkaApis.handleIncrementalAlterConfigsRequest, ConfigAdminManager.
-func (h *Handlers) incrementalAlterConfigs(ctx context.Context, _ *server.Call, req *kmsg.IncrementalAlterConfigsRequest) *kmsg.IncrementalAlterConfigsResponse {
+func (h *Handlers) incrementalAlterConfigs(ctx context.Context, _ *server.Call, req *kmsg.IncrementalAlterConfigsRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.IncrementalAlterConfigsResponse)
 	resources := make([]resource, len(req.Resources))
 	for i := range req.Resources {

@@ -17,7 +17,7 @@ import (
 // mode, and as ListClientMetricsResources in version 0; client metrics do not exist here.
 //
 //	v1  topics, brokers, broker loggers and groups too; no types asked for: all
-func (h *Handlers) listConfigResources(_ context.Context, _ *server.Call, req *kmsg.ListConfigResourcesRequest) *kmsg.ListConfigResourcesResponse {
+func (h *Handlers) listConfigResources(_ context.Context, _ *server.Call, req *kmsg.ListConfigResourcesRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.ListConfigResourcesResponse)
 	if req.Version == 0 {
 		return resp
@@ -26,7 +26,7 @@ func (h *Handlers) listConfigResources(_ context.Context, _ *server.Call, req *k
 	if len(types) == 0 {
 		types = []int8{topicResource, brokerResource, brokerLoggerResource, clientMetricsResource, groupResource}
 	}
-	image := h.o.Metadata.Load()
+	image := h.rooms.Metadata.Load()
 	add := func(kind int8, name string) {
 		r := kmsg.NewListConfigResourcesResponseConfigResource()
 		r.Name, r.Type = name, kind

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
 
 	"github.com/kbroker/kbroker/broker/controller"
 	"github.com/kbroker/kbroker/broker/metadata"
@@ -32,9 +33,9 @@ import (
 //	v12  topics asked for by id
 //
 // Sources: KafkaApis.handleTopicMetadataRequest, ZkMetadataCache.getPartitionMetadata.
-func (h *Handlers) clusterMetadata(ctx context.Context, c *server.Call, req *kmsg.MetadataRequest) *kmsg.MetadataResponse {
+func (h *Handlers) clusterMetadata(ctx context.Context, c *server.Call, req *kmsg.MetadataRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.MetadataResponse)
-	image := h.o.Metadata.Load()
+	image := h.rooms.Metadata.Load()
 	resp.ClusterID = &image.ClusterID
 	resp.ControllerID = image.ControllerID
 	resp.AuthorizedOperations = math.MinInt32
@@ -49,7 +50,7 @@ func (h *Handlers) clusterMetadata(ctx context.Context, c *server.Call, req *kms
 		}
 	}
 	view := listenerView{image: image, listener: c.Conn.Listener, version: req.Version}
-	resp.Topics = h.metadataTopics(ctx, view, req)
+	resp.Topics = h.metadataTopics(ctx, c, view, req)
 	if req.IncludeTopicAuthorizedOperations {
 		for i := range resp.Topics {
 			resp.Topics[i].AuthorizedOperations = topicOperations
@@ -66,7 +67,7 @@ const (
 )
 
 // metadataTopics answers the topics asked for: all, by id, or by name with auto-creation.
-func (h *Handlers) metadataTopics(ctx context.Context, view listenerView, req *kmsg.MetadataRequest) []kmsg.MetadataResponseTopic {
+func (h *Handlers) metadataTopics(ctx context.Context, c *server.Call, view listenerView, req *kmsg.MetadataRequest) []kmsg.MetadataResponseTopic {
 	if req.Topics == nil || req.Version == 0 && len(req.Topics) == 0 {
 		all := view.image.Topics()
 		topics := make([]kmsg.MetadataResponseTopic, 0, len(all))
@@ -75,7 +76,7 @@ func (h *Handlers) metadataTopics(ctx context.Context, view listenerView, req *k
 		}
 		return topics
 	}
-	autoCreate := h.o.Config.Broker().AutoCreateTopics && (req.Version < 4 || req.AllowAutoTopicCreation)
+	autoCreate := h.rooms.Config.Broker().AutoCreateTopics && (req.Version < 4 || req.AllowAutoTopicCreation)
 	topics := make([]kmsg.MetadataResponseTopic, 0, len(req.Topics))
 	seen := make(map[string]bool, len(req.Topics))
 	byID := metadataByID(req)
@@ -92,7 +93,7 @@ func (h *Handlers) metadataTopics(ctx context.Context, view listenerView, req *k
 			topics = append(topics, view.topic(t))
 			continue
 		}
-		topics = append(topics, h.absentTopic(ctx, *asked.Topic, autoCreate))
+		topics = append(topics, h.absentTopic(ctx, c, *asked.Topic, autoCreate))
 	}
 	return topics
 }
@@ -109,23 +110,23 @@ func metadataByID(req *kmsg.MetadataRequest) bool {
 
 // absentTopic answers for a topic that does not exist, creating it when allowed. The client asks
 // again until the leader is there.
-func (h *Handlers) absentTopic(ctx context.Context, name string, autoCreate bool) kmsg.MetadataResponseTopic {
+func (h *Handlers) absentTopic(ctx context.Context, c *server.Call, name string, autoCreate bool) kmsg.MetadataResponseTopic {
 	rt := kmsg.NewMetadataResponseTopic()
 	rt.Topic, rt.IsInternal = &name, isInternal(name)
 	rt.Partitions = []kmsg.MetadataResponseTopicPartition{}
 	if err := controller.ValidateTopicName(name); err != nil {
-		rt.ErrorCode = protocol.InvalidTopicException
+		rt.ErrorCode = protocol.InvalidTopic
 		return rt
 	}
 	if !autoCreate {
 		rt.ErrorCode = protocol.UnknownTopicOrPartition
 		return rt
 	}
-	err := h.o.Controller.CreateDirectly(ctx, controller.NewTopic{Name: name, Partitions: -1, ReplicationFactor: -1}).Err
+	err := h.rooms.Controller.CreateDirectly(ctx, controller.NewTopic{Name: name, Partitions: -1, ReplicationFactor: -1}).Err
 	if err == nil || errors.Is(err, controller.ErrTopicExists) {
 		rt.ErrorCode = protocol.LeaderNotAvailable
 	} else {
-		rt.ErrorCode = h.codeOf(err)
+		rt.ErrorCode = h.code(c, err, zap.String("topic", name))
 	}
 	return rt
 }
@@ -213,4 +214,9 @@ func (v listenerView) isReachable(id int32) bool {
 	}
 	_, ok = b.Endpoint(v.listener)
 	return ok
+}
+
+// isInternal tells whether a topic is one of the coordinators' own (Kafka: Topic.isInternal).
+func isInternal(topic string) bool {
+	return topic == "__consumer_offsets" || topic == "__transaction_state"
 }

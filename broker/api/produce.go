@@ -299,8 +299,3 @@ func (p *produceCall) failure() string {
 	}
 	return ""
 }
-
-// isInternal reports whether only coordinators may write to the topic.
-func isInternal(topic string) bool {
-	return topic == "__consumer_offsets" || topic == "__transaction_state"
-}

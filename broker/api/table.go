@@ -13,7 +13,17 @@ import (
 func table() []row {
 	return []row{
 		raw(protocol.KeyProduce, (*Handlers).produce),
+		blocking((*Handlers).clusterMetadata),
 		raw(protocol.KeyApiVersions, (*Handlers).apiVersions),
+		blocking((*Handlers).createTopics),
+		blocking((*Handlers).deleteTopics),
+		blocking((*Handlers).describeConfigs),
+		blocking((*Handlers).alterConfigs),
+		blocking((*Handlers).createPartitions),
+		blocking((*Handlers).incrementalAlterConfigs),
+		prompt((*Handlers).describeCluster),
+		prompt((*Handlers).listConfigResources),
+		prompt((*Handlers).describeTopicPartitions),
 	}
 }
 

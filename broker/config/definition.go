@@ -210,8 +210,8 @@ func DefaultOf(topic bool, name string) string {
 	if topic {
 		t = topicTable
 	}
-	if k := t.byName[name]; k != nil && k.def != nil {
-		return *k.def
+	if k := t.byName[name]; k != nil && k.standard != null {
+		return k.standard
 	}
 	return ""
 }

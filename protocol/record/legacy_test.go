@@ -59,7 +59,9 @@ func TestEntrySize(t *testing.T) {
 }
 
 func TestIterateOldEntries(t *testing.T) {
-	a := func(magic int8, offset int64) []byte { return oldMessage(magic, offset, 10+offset, []byte("k"), []byte("v")) }
+	a := func(magic int8, offset int64) []byte {
+		return oldMessage(magic, offset, 10+offset, []byte("k"), []byte("v"))
+	}
 	for name, c := range map[string]struct {
 		entry []byte
 		want  []string
@@ -114,7 +116,9 @@ func TestOldEntriesThatAreNotSound(t *testing.T) {
 }
 
 func TestProduceOfMessageSets(t *testing.T) {
-	m := func(magic int8, offset int64) []byte { return oldMessage(magic, offset, 10+offset, []byte("k"), []byte("v")) }
+	m := func(magic int8, offset int64) []byte {
+		return oldMessage(magic, offset, 10+offset, []byte("k"), []byte("v"))
+	}
 	two := []string{"0\t10\tk\tv\t false false", "1\t11\tk\tv\t false false"}
 	untimed := []string{"0\t-1\tk\tv\t false false", "1\t-1\tk\tv\t false false"}
 	for name, c := range map[string]struct {
