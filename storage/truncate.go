@@ -71,6 +71,7 @@ func (l *Log) truncate(offset int64) error {
 	if err := kept[keep-1].truncate(offset); err != nil {
 		return err
 	}
+	l.cut.Store(true)
 	l.epochs.truncateEnd(offset)
 	if err := l.rewindProducers(offset); err != nil {
 		return err

@@ -74,6 +74,12 @@ func codeOfRefusal(r record.Reason) protocol.ErrorCode {
 	}
 }
 
+// Errors that this package itself finds.
+var (
+	errInvalidAcks   = errors.New("acks is none of -1, 0 and 1")
+	errInternalTopic = errors.New("only coordinators write to internal topics")
+)
+
 type errorCode struct {
 	err  error
 	code protocol.ErrorCode
@@ -102,6 +108,11 @@ func mapping() []errorCode {
 		{replica.ErrStaleBrokerEpoch, protocol.StaleBrokerEpoch},
 		{replica.ErrInconsistentTopicID, protocol.InconsistentTopicID},
 
+		{errInvalidAcks, protocol.InvalidRequiredAcks},
+		{errInternalTopic, protocol.InvalidTopic},
+		{record.ErrZstdDownConversion, protocol.UnsupportedCompressionType},
+		{record.ErrCorrupt, protocol.CorruptMessage},
+
 		{controller.ErrNotController, protocol.NotController},
 		{controller.ErrTopicExists, protocol.TopicAlreadyExists},
 		{controller.ErrUnknownTopic, protocol.UnknownTopicOrPartition},
@@ -128,3 +139,5 @@ func mapping() []errorCode {
 		{context.Canceled, protocol.RequestTimedOut},
 	}
 }
+
+func isUnknown(err error) bool { return errors.Is(err, replica.ErrUnknownPartition) }

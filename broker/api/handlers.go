@@ -35,8 +35,9 @@ type Handlers struct {
 	rooms Options // what the handlers call; never changed
 	log   *zap.Logger
 
-	rows    [protocol.KeyLimit]*row // by key; nil: not handled
-	answers answerPool
+	rows     [protocol.KeyLimit]*row // by key; nil: not handled
+	answers  answerPool
+	produces producePool
 }
 
 // New makes Handlers of the rooms below.

@@ -12,6 +12,7 @@ import (
 // table is every API that this broker handles, by key. What is not here is not advertised.
 func table() []row {
 	return []row{
+		raw(protocol.KeyProduce, (*Handlers).produce),
 		blocking((*Handlers).clusterMetadata),
 		raw(protocol.KeyApiVersions, (*Handlers).apiVersions),
 		blocking((*Handlers).createTopics),
