@@ -14,6 +14,9 @@ func table() []row {
 	return []row{
 		raw(protocol.KeyProduce, (*Handlers).produce),
 		blocking((*Handlers).clusterMetadata),
+		blocking((*Handlers).leaderAndISR),
+		raw(protocol.KeyStopReplica, (*Handlers).stopReplica),
+		prompt((*Handlers).updateMetadata),
 		raw(protocol.KeyApiVersions, (*Handlers).apiVersions),
 		blocking((*Handlers).createTopics),
 		blocking((*Handlers).deleteTopics),
