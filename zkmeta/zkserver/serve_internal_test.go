@@ -68,6 +68,24 @@ func checkTree(t *testing.T, s *Server) {
 	}
 }
 
+func createRequest(path string, flags int32) func(*writer) {
+	return func(w *writer) {
+		w.int32(opCreate)
+		w.string(path)
+		w.buffer([]byte("x"))
+		w.acls(openACL())
+		w.int32(flags)
+	}
+}
+
+func pathRequest(op int32, path string, v int32) func(*writer) {
+	return func(w *writer) {
+		w.int32(op)
+		w.string(path)
+		w.int32(v)
+	}
+}
+
 // FuzzRequests gives a sequence of requests, each behind its length in two bytes, to a server.
 func FuzzRequests(f *testing.F) {
 	add := func(requests ...func(*writer)) {
@@ -80,23 +98,7 @@ func FuzzRequests(f *testing.F) {
 		}
 		f.Add(all)
 	}
-	create := func(path string, flags int32) func(*writer) {
-		return func(w *writer) {
-			w.int32(opCreate)
-			w.string(path)
-			w.buffer([]byte("x"))
-			w.acls(openACL())
-			w.int32(flags)
-		}
-	}
-	simple := func(op int32, path string, v int32) func(*writer) {
-		return func(w *writer) {
-			w.int32(op)
-			w.string(path)
-			w.int32(v)
-		}
-	}
-	add(create("/a", 0), create("/a/b", 3), simple(opDelete, "/a", -1), simple(opGetData, "/a", 1<<24))
+	add(createRequest("/a", 0), createRequest("/a/b", 3), pathRequest(opDelete, "/a", -1), pathRequest(opGetData, "/a", 1<<24))
 	add(func(w *writer) {
 		w.int32(opMulti)
 		w.multiHeader(opCreate, false, 0)
@@ -109,14 +111,14 @@ func FuzzRequests(f *testing.F) {
 		w.int32(0)
 		w.multiHeader(opError, true, -1)
 	})
-	add(create("/a", 1), simple(opAddWatch, "/", 1), simple(opSetACL, "/a", 0), func(w *writer) { w.int32(opCloseSession) })
+	add(createRequest("/a", 1), pathRequest(opAddWatch, "/", 1), pathRequest(opSetACL, "/a", 0), func(w *writer) { w.int32(opCloseSession) })
 	add(func(w *writer) {
 		w.int32(opSetWatches)
 		w.int64(0)
 		w.strings([]string{"/", "/none"})
 		w.strings([]string{"/", "/none"})
 		w.strings([]string{"/", "/none"})
-	}, create("/none", 0))
+	}, createRequest("/none", 0))
 	f.Fuzz(func(t *testing.T, all []byte) {
 		s := idle()
 		c := s.idleConn(t)
@@ -184,6 +186,7 @@ func TestStoreFailureAnswersNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	c.SetDeadline(time.Now().Add(5 * time.Second))
 	if _, err := c.Write(append([]byte{0, 0, 0, 45}, make([]byte, 45)...)); err != nil { // a new session
 		t.Fatal(err)
 	}
