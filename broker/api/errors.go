@@ -110,6 +110,7 @@ func mapping() []errorCode {
 
 		{errInvalidAcks, protocol.InvalidRequiredAcks},
 		{errInternalTopic, protocol.InvalidTopic},
+		{errNoDownConversion, protocol.UnsupportedVersion},
 		{record.ErrZstdDownConversion, protocol.UnsupportedCompressionType},
 		{record.ErrCorrupt, protocol.CorruptMessage},
 

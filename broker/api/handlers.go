@@ -38,11 +38,14 @@ type Handlers struct {
 	rows     [protocol.KeyLimit]*row // by key; nil: not handled
 	answers  answerPool
 	produces producePool
+	fetches  fetchPool
+	sessions *sessionCache
 }
 
 // New makes Handlers of the rooms below.
 func New(o Options) *Handlers {
 	h := &Handlers{rooms: o, log: o.Logger.Named("api")}
+	h.sessions = newSessionCache(func() int32 { return o.Config.Broker().FetchSessionSlots }, o.Registerer)
 	for _, r := range table() {
 		h.rows[r.key] = &r
 	}

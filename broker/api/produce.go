@@ -109,11 +109,13 @@ func (p *producePool) take(h *Handlers, c *server.Call) *produceCall {
 }
 
 func (p *produceCall) give() {
-	clear(p.request.Topics)
+	// kmsg does not reset fields that a later request's version lacks; only the array's memory is kept.
+	requested := p.request.Topics
+	clear(requested)
 	clear(p.topics)
 	clear(p.results)
-	p.request.TransactionID, p.request.UnknownTags = nil, kmsg.Tags{}
-	p.request.Topics, p.topics, p.results, p.buf = p.request.Topics[:0], p.topics[:0], p.results[:0], p.buf[:0]
+	p.request = kmsg.ProduceRequest{Topics: requested[:0]}
+	p.topics, p.results, p.buf = p.topics[:0], p.results[:0], p.buf[:0]
 	p.call, p.chunks[0] = nil, server.Chunk{}
 	p.h.produces.pool.Put(p)
 }

@@ -13,6 +13,7 @@ import (
 func table() []row {
 	return []row{
 		raw(protocol.KeyProduce, (*Handlers).produce),
+		raw(protocol.KeyFetch, (*Handlers).fetch),
 		blocking((*Handlers).clusterMetadata),
 		blocking((*Handlers).leaderAndISR),
 		raw(protocol.KeyStopReplica, (*Handlers).stopReplica),
