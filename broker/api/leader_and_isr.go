@@ -85,4 +85,3 @@ func stateOf(topic string, id [16]byte, p *kmsg.LeaderAndISRRequestTopicPartitio
 		PartitionEpoch: p.ZKVersion, IsNew: p.IsNew, Recovering: p.LeaderRecoveryState == 1,
 	}
 }
-

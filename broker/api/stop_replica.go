@@ -5,9 +5,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kbroker/kbroker/broker/peer"
 	"github.com/kbroker/kbroker/broker/replica"
 	"github.com/kbroker/kbroker/broker/server"
-	"github.com/kbroker/kbroker/protocol"
 )
 
 // Leader epochs of StopReplica that stand for none: before version 3 there was no such field.
@@ -24,7 +24,7 @@ const noLeaderEpoch = -1
 //
 // Sources: KafkaApis.handleStopReplicaRequest, ReplicaManager.stopReplicas.
 func (h *Handlers) stopReplica(_ context.Context, c *server.Call) (server.Reply, error) {
-	protocol.KmsgStopReplica(c.Header.Version, c.Body)
+	peer.FromKafka(c.Header.Key, c.Header.Version, c.Body)
 	req, err := decode[kmsg.StopReplicaRequest](c)
 	if err != nil {
 		return server.Reply{}, err
