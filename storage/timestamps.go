@@ -1,0 +1,134 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/kbroker/kbroker/protocol/record"
+)
+
+// TimestampOffset is an offset with the timestamp and leader epoch of its record.
+type TimestampOffset struct {
+	Offset      int64
+	Timestamp   int64
+	LeaderEpoch int32
+}
+
+// OffsetForTimestamp finds the first record with at least the timestamp.
+func (l *Log) OffsetForTimestamp(timestamp int64) (TimestampOffset, bool, error) {
+	if err := l.dir.offline(); err != nil {
+		return TimestampOffset{}, false, err
+	}
+	for _, s := range *l.segments.Load() {
+		newest, err := s.newest()
+		if err == nil && newest.timestamp >= timestamp {
+			var from int64
+			if from, err = s.floorTime(timestamp); err == nil {
+				t, found, err := s.scan(max(from, l.start.Load()), func(r record.Record) bool {
+					return r.Timestamp >= timestamp && r.Offset >= l.start.Load()
+				}, func(e *entry) bool { return e.maxTimestamp >= timestamp })
+				if found || err != nil {
+					return t, found, l.failed("search", err)
+				}
+				continue
+			}
+		}
+		if err != nil && !s.isGone() {
+			return TimestampOffset{}, false, l.failed("search", err)
+		}
+	}
+	return TimestampOffset{}, false, nil
+}
+
+// MaxTimestampOffset finds the record with the largest timestamp (KIP-734).
+func (l *Log) MaxTimestampOffset() (TimestampOffset, bool, error) {
+	if err := l.dir.offline(); err != nil {
+		return TimestampOffset{}, false, err
+	}
+	var with *segment
+	largest := stamp{record.NoTimestamp, 0}
+	for _, s := range *l.segments.Load() {
+		newest, err := s.newest()
+		if err != nil && !s.isGone() {
+			return TimestampOffset{}, false, l.failed("search", err)
+		}
+		if err == nil && newest.timestamp > largest.timestamp {
+			with, largest = s, newest
+		}
+	}
+	if with == nil {
+		return TimestampOffset{}, false, nil
+	}
+	t, found, err := with.scan(largest.offset, func(r record.Record) bool {
+		return r.Timestamp == largest.timestamp
+	}, func(e *entry) bool { return e.maxTimestamp == largest.timestamp })
+	return t, found, l.failed("search", err)
+}
+
+// scan finds the first record that matches, in the batches from the one with offset on for which worth holds.
+func (s *segment) scan(offset int64, match func(record.Record) bool, worth func(*entry) bool) (TimestampOffset, bool, error) {
+	c, done, err := s.cursor(0, s.size.Load())
+	if errors.Is(err, errSegmentGone) {
+		return TimestampOffset{}, false, nil
+	}
+	if err != nil {
+		return TimestampOffset{}, false, err
+	}
+	defer done()
+	e, err := s.locate(c, offset)
+	for ; err == nil; e, err = c.next() {
+		if !worth(&e) {
+			continue
+		}
+		t, found, err := matchRecord(c, &e, match)
+		if found || err != nil {
+			return t, found, err
+		}
+	}
+	if err == io.EOF || errors.Is(err, record.ErrCorrupt) {
+		err = nil
+	}
+	return TimestampOffset{}, false, err
+}
+
+// matchRecord looks for a record in a batch, which it reads whole.
+func matchRecord(c *cursor, e *entry, match func(record.Record) bool) (TimestampOffset, bool, error) {
+	epoch := record.NoLeaderEpoch
+	if e.magic == 2 {
+		epoch = e.batch.PartitionLeaderEpoch()
+	}
+	p := make([]byte, e.size) // at most what is left of the file, as the cursor checked
+	if _, err := c.file.ReadAt(p, e.position); err != nil {
+		return TimestampOffset{}, false, fmt.Errorf("read batch at offset %d: %w", e.base, err)
+	}
+	records, err := record.IterateEntry(p)
+	if err != nil {
+		return TimestampOffset{}, false, nil // unreadable, which is for its reader to see
+	}
+	defer records.Close()
+	for records.Next() {
+		if r := records.Record(); match(r) {
+			return TimestampOffset{r.Offset, r.Timestamp, epoch}, true, nil
+		}
+	}
+	return TimestampOffset{}, false, nil
+}
+
+// age is how old the newest record of the segment is, by its timestamp or, without one, by
+// the file's (Kafka: LogSegment.largestTimestamp).
+func (s *segment) age(now time.Time) (time.Duration, error) {
+	newest, err := s.newest()
+	if err != nil {
+		return 0, err
+	}
+	if newest.timestamp >= 0 {
+		return now.Sub(time.UnixMilli(newest.timestamp)), nil
+	}
+	info, err := s.log.dir.fs.Stat(s.path(logSuffix))
+	if err != nil {
+		return 0, fmt.Errorf("stat segment: %w", err)
+	}
+	return now.Sub(info.ModTime()), nil
+}
