@@ -190,9 +190,9 @@ func TestNoBatchEntersAnOlderEpoch(t *testing.T) {
 			}
 		})
 	}
-	for epoch := int32(1); epoch < 40; epoch++ {
+	for epoch := int32(1); epoch < 400; epoch++ {
 		s := leading(epoch, []int32{1}, []int32{1})
-		if epoch%3 == 0 {
+		if epoch%5 == 0 {
 			s.Leader = 2
 		}
 		h.apply(s)
