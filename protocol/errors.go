@@ -114,6 +114,8 @@ const (
 	IneligibleReplica                  ErrorCode = 107
 	NewLeaderElected                   ErrorCode = 108
 	OffsetMovedToTieredStorage         ErrorCode = 109
+	MismatchedEndpointType             ErrorCode = 114
+	UnsupportedEndpointType            ErrorCode = 115
 	TransactionAbortable               ErrorCode = 120
 )
 

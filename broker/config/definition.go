@@ -202,3 +202,16 @@ func IsListKey(topic bool, name string) bool {
 	k := t.byName[name]
 	return k != nil && k.kind == List
 }
+
+// DefaultOf returns the default of a key as text, or "" when it is null or the key is unknown:
+// the list to which APPEND and SUBTRACT apply while the key is not set.
+func DefaultOf(topic bool, name string) string {
+	t := brokerTable
+	if topic {
+		t = topicTable
+	}
+	if k := t.byName[name]; k != nil && k.standard != null {
+		return k.standard
+	}
+	return ""
+}

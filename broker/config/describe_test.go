@@ -98,13 +98,13 @@ func TestDescriptionsAreThoseOfKafka(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			compareLines(t, string(want), print(entries))
+			compareLines(t, string(want), written(entries))
 		})
 	}
 }
 
-// print writes entries in the form of the recorded files.
-func print(entries []Entry) string {
+// written gives entries in the form of the recorded files.
+func written(entries []Entry) string {
 	quote := func(s *string) string {
 		if s == nil {
 			return "null"

@@ -21,10 +21,10 @@
 // # Files
 //
 //	definition.go  Definition, its types and the look-up by name
-//	keys_*.go      the tables, one file per theme
+//	keys_*.go      the tables, one file per theme; reasons.go why a key has no effect
 //	synonyms.go    which keys stand for the same value
 //	value.go       strings to typed values and back, as Java writes them
-//	legal.go       legal values and Kafka's messages for others
+//	legal.go       legal values and Kafka's messages for others; invalid.go their error
 //	properties.go  reads a Java properties file
 //	store.go       Store: start, dynamic updates, snapshots
 //	effective.go   levels to effective values

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -42,7 +41,7 @@ type topics struct {
 	plain    *Topic        // without overrides
 
 	mu    sync.Mutex
-	cache map[string]*Topic // by overridesKey
+	cache map[string]*Topic // by appendOverrides
 }
 
 // maxCachedTopics bounds the cache against topics that come and go with ever new overrides;
@@ -95,29 +94,28 @@ func (s *Store) Topic(overrides map[string]string) *Topic {
 	if len(overrides) == 0 {
 		return t.plain
 	}
-	id := overridesKey(overrides)
+	var space [256]byte // enough for most, so that a hit allocates only the sorted names
+	id := appendOverrides(space[:0], overrides)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	topic, ok := t.cache[id]
+	topic, ok := t.cache[string(id)]
 	if !ok {
 		if len(t.cache) >= maxCachedTopics {
 			clear(t.cache)
 		}
 		topic = t.build(t.with(overrides))
-		t.cache[id] = topic
+		t.cache[string(id)] = topic
 	}
 	return topic
 }
 
-// overridesKey is the same for equal overrides and differs for others: names cannot hold the
-// separators unless values do, whose length is given.
-func overridesKey(overrides map[string]string) string {
-	var b strings.Builder
+// appendOverrides writes overrides so that equal ones, and no others, give equal bytes.
+func appendOverrides(b []byte, overrides map[string]string) []byte {
 	for _, name := range sortedKeys(overrides) {
-		b.WriteString(strconv.Quote(name))
-		b.WriteString(strconv.Quote(overrides[name]))
+		b = strconv.AppendQuote(b, name)
+		b = strconv.AppendQuote(b, overrides[name])
 	}
-	return b.String()
+	return b
 }
 
 // with lays overrides over the defaults. Unknown and invalid ones have no effect.

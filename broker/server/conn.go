@@ -209,8 +209,8 @@ func (c *conn) recover(h *protocol.RequestHeader) {
 	if cause == nil {
 		return
 	}
-	c.breakOff()
 	c.server.metrics.panics.Inc()
+	c.breakOff()
 	c.server.log.Error("connection closed: serving it panicked", append(c.identity(),
 		zap.Any("panic", cause), zap.Int16("api_key", h.Key), zap.Int16("api_version", h.Version),
 		zap.String("client_id", h.ClientID), zap.ByteString("stack", debug.Stack()))...)

@@ -187,6 +187,18 @@ type fields struct {
 	headers        []byte
 }
 
+func (f *fields) keySize() int32 { return sizeOf(f.key) }
+
+func (f *fields) valueSize() int32 { return sizeOf(f.value) }
+
+// sizeOf returns the size of a field, -1 when it is null.
+func sizeOf(field []byte) int32 {
+	if field == nil {
+		return -1
+	}
+	return int32(len(field))
+}
+
 // parseFields reads a record's body, which must be filled to its last byte.
 func parseFields(p []byte) (f fields, ok bool) {
 	if len(p) == 0 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 )
 
@@ -76,4 +77,13 @@ func build(t testing.TB, o BatchOptions, n, size int) Batch {
 		t.Fatal(err)
 	}
 	return batch
+}
+
+// allocatedBy returns how many bytes f allocates, with a margin for what else runs.
+func allocatedBy(f func()) int64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return int64(after.TotalAlloc - before.TotalAlloc)
 }

@@ -37,7 +37,7 @@ func validateMessages(b []byte, rules *Rules, now int64) (Checked, error) {
 // checkEntries checks the entries of a set without looking into them and returns
 // the codec that they are compressed with.
 func checkEntries(b []byte, rules *Rules) (Codec, *Refusal) {
-	source, count, firstMagic := None, 0, int8(0)
+	source, count, firstMagic, mixed := None, 0, int8(b[posMagic]), false
 	for {
 		size, magic, refusal := firstEntry(b)
 		if refusal != nil {
@@ -46,29 +46,30 @@ func checkEntries(b []byte, rules *Rules) (Codec, *Refusal) {
 		if size == 0 {
 			break
 		}
-		if count == 0 {
-			firstMagic = magic
-		}
-		if magic != firstMagic {
-			return 0, refuse(InvalidRecord, "magic %d after magic %d%s", magic, firstMagic, rules.where())
-		}
 		if size > rules.MaxMessageBytes {
 			return 0, refuse(TooLarge, "message of %d bytes is larger than %d%s", size, rules.MaxMessageBytes, rules.where())
 		}
-		m, err := parseMessage(b[:size])
-		if err != nil {
-			return 0, refuse(Corrupt, "%v%s", err, rules.where())
-		}
-		if !m.validCRC() {
-			return 0, refuse(Corrupt, "message has a wrong checksum%s", rules.where())
-		}
-		if m.codec() != None {
-			source = m.codec()
+		if magic != firstMagic {
+			mixed = true // Kafka looks at sizes and checksums of all before it says so
+		} else {
+			m, err := parseMessage(b[:size])
+			if err != nil {
+				return 0, refuse(Corrupt, "%v%s", err, rules.where())
+			}
+			if !m.validCRC() {
+				return 0, refuse(Corrupt, "message has a wrong checksum%s", rules.where())
+			}
+			if m.codec() != None {
+				source = m.codec()
+			}
 		}
 		count++
 		b = b[size:]
 	}
-	if source != None && count > 1 {
+	switch {
+	case mixed:
+		return 0, refuse(InvalidRecord, "messages of several magics%s", rules.where())
+	case source != None && count > 1:
 		return 0, refuse(InvalidRecord, "compressed message is not alone in its set%s", rules.where())
 	}
 	return source, nil

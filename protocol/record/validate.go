@@ -64,8 +64,10 @@ const (
 // rules ask for it. The error is a *Refusal. The result may alias b, whose bytes
 // it may patch; a batch that needs no conversion costs no allocation.
 //
-// Where Kafka answers UNKNOWN_SERVER_ERROR for bytes that do not decompress, this
-// refuses them as InvalidRecord, upon which clients do not retry.
+// Kafka answers UNKNOWN_SERVER_ERROR for bytes that do not decompress; they are
+// refused as InvalidRecord here, upon which clients do not retry. It does so too for
+// a compressed batch whose offset deltas are not 0, 1, 2..., and stores an
+// uncompressed one to the harm of its readers; both are renumbered here.
 func Validate(b []byte, rules Rules, produceVersion int16, now int64) (Checked, error) {
 	if produceVersion >= firstVersionOfV2 {
 		batch, refusal := onlyBatch(b, produceVersion)

@@ -12,9 +12,12 @@ const (
 // or a negative position when p ends inside it or it is too long.
 func varint(p []byte, i int) (int32, int) {
 	if i < len(p) && p[i] < 0x80 {
-		v := uint32(p[i])
-		return int32(v>>1) ^ -int32(v&1), i + 1
+		return int32(p[i]>>1) ^ -int32(p[i]&1), i + 1
 	}
+	return longVarint(p, i)
+}
+
+func longVarint(p []byte, i int) (int32, int) {
 	var v uint32
 	for shift := 0; shift < 7*maxVarintSize; shift += 7 {
 		if i >= len(p) {

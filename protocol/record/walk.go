@@ -45,6 +45,17 @@ func (w *Walker) Next() bool {
 		w.err = s.failure(fmt.Sprintf("record %d is cut short or too large", w.read-1))
 		return false
 	}
+	if size <= windowSize && s.peek(int(size)) {
+		f, ok := parseFields(s.buf[s.r : s.r+int(size)])
+		if !ok {
+			w.err = fmt.Errorf("%w: record %d is malformed", ErrCorrupt, w.read-1)
+			return false
+		}
+		s.r += int(size)
+		w.outline = Outline{w.baseOffset + int64(f.offsetDelta), w.timestamp(f.timestampDelta), f.keySize(), f.valueSize()}
+		return true
+	}
+	// Larger than the window, or cut short.
 	end := s.position() + int64(size)
 	if !w.walkBody() || s.position() != end {
 		w.err = s.failure(fmt.Sprintf("record %d is malformed or cut short", w.read-1))

@@ -1,0 +1,51 @@
+# kbroker's house-keeping. `make help` prints what each target does.
+SHELL := /usr/bin/env bash
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# One binary without libc, so that it runs on any base image.
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+FUZZTIME ?= 30s
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test race fuzz lint bench compat cluster clean docs
+
+help: ## print this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+build: ## build the static binary bin/kbroker
+	$(BUILD) -o bin/kbroker ./cmd/kbroker
+
+run: build ## build and start one broker on localhost:9092 with the embedded ZooKeeper server
+	exec bin/kbroker dev
+
+test: ## install what the tests need, then run every test under the race detector
+	scripts/install-test-deps
+	$(GO) test -race -timeout 25m ./...
+
+race: ## run the unit tests three times under the race detector
+	$(GO) test -race -count=3 -timeout 25m $$($(GO) list ./... | grep -v /integration)
+
+fuzz: ## run every fuzz target for FUZZTIME each (default 30s)
+	scripts/fuzz $(FUZZTIME)
+
+lint: ## vet, staticcheck, gofumpt and the house rules
+	$(GO) vet -tags compat ./...
+	$(GO) tool staticcheck -tags compat ./...
+	@out=$$($(GO) tool gofumpt -l .); if [ -n "$$out" ]; then echo "not gofumpt'ed: $$out" >&2; exit 1; fi
+	$(GO) test -count=1 -run TestHouse ./integration/house
+
+bench: build ## measure kbroker beside the floor of the machine (and Apache Kafka, where a JDK and Maven are)
+	$(GO) run ./integration/bench -broker bin/kbroker
+
+compat: build ## run Apache Kafka's own programs against kbroker (brings a JDK, Maven and Kafka's jars when absent)
+	scripts/install-test-deps compat
+	$(GO) test -count=1 -timeout 30m -tags compat ./integration/compat
+
+cluster: ## start three ZooKeeper servers and three brokers with docker compose
+	docker compose up --build
+
+docs: ## write the generated tables of docs/compatibility.md anew
+	$(GO) run ./integration/tables
+
+clean: ## remove what was built
+	rm -rf bin

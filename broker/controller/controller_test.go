@@ -1,0 +1,714 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kbroker/kbroker/zkmeta"
+	"github.com/kbroker/kbroker/zkmeta/zkserver"
+)
+
+func TestTheFirstBrokerBecomesController(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n := w.broker(1)
+		n.wantTold("-> 1 UpdateMetadata v8 controller=1/1 brokers=1")
+		if !n.controller.Active() {
+			t.Error("not active")
+		}
+		if id, ok, err := n.zk.Controller(t.Context(), nil); id != 1 || !ok || err != nil {
+			t.Errorf("controller is %d, %v, %v", id, ok, err)
+		}
+		if f, err := n.zk.Feature(t.Context(), nil); !f.Exists || err != nil {
+			t.Errorf("feature: %+v, %v", f, err)
+		}
+		second := w.broker(2)
+		if second.controller.Active() {
+			t.Error("two controllers")
+		}
+		second.wantTold("-> 2 UpdateMetadata v8 controller=1/1 brokers=1,2")
+		n.wantTold("-> 1 UpdateMetadata v8 controller=1/1 brokers=1,2")
+	})
+}
+
+func TestCreatedTopicIsWrittenAndTold(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n, other := w.broker(1), w.bystander(2)
+		n.taken()
+		other.taken()
+		created := n.create(NewTopic{
+			Name: "t", Partitions: 2, ReplicationFactor: 2,
+			Config: map[string]*string{"retention.ms": text("60000")},
+		})[0]
+		if created.Partitions != 2 || created.ReplicationFactor != 2 || created.Config["retention.ms"] != "60000" {
+			t.Errorf("created %+v", created)
+		}
+		const told = `
+-> %[1]d LeaderAndIsr v7 controller=1/1 leaders=1@b1:9092,2@b2:9092
+     t-0 leader=1 epoch=0 isr=1,2 version=0 replicas=1,2 controller_epoch=1 new
+     t-1 leader=2 epoch=0 isr=2,1 version=0 replicas=2,1 controller_epoch=1 new
+-> %[1]d UpdateMetadata v8 controller=1/1 brokers=1,2
+     t-0 leader=1 epoch=0 isr=1,2 version=0 replicas=1,2
+     t-1 leader=2 epoch=0 isr=2,1 version=0 replicas=2,1`
+		n.wantTold(fmt.Sprintf(told, 1))
+		other.wantTold(fmt.Sprintf(told, 2))
+		w.wantState(n.zk, "t", 1, "leader=2 epoch=0 isr=2,1 version=0 by=1")
+		written, err := n.zk.Assignments(t.Context(), []string{"t"}, nil)
+		if err != nil || written["t"].ID != created.ID || !slices.Equal(written["t"].Partitions[1], []int32{2, 1}) {
+			t.Errorf("written %+v, %v", written, err)
+		}
+		if c, err := n.zk.Config(t.Context(), zkmeta.Entity{Type: "topics", Name: "t"}); c["retention.ms"] != "60000" || err != nil {
+			t.Errorf("config %v, %v", c, err)
+		}
+		if got := n.metric("partitions"); got != 2 {
+			t.Errorf("%v partitions", got)
+		}
+	})
+}
+
+func TestRequestsCarryTheEpochOfTheirDestination(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.broker(1)
+		other := w.bystander(2)
+		for _, r := range other.taken() {
+			if got := r.(*kmsg.UpdateMetadataRequest).BrokerEpoch; got != other.epoch {
+				t.Errorf("broker epoch %d, want %d", got, other.epoch)
+			}
+		}
+	})
+}
+
+func TestCreateTopicsRefusals(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n, other := w.broker(1), w.broker(2)
+		n.create(placed("a.b", []int32{1}))
+		n.taken()
+		topics := []NewTopic{
+			{Name: "a_b", Partitions: 1, ReplicationFactor: 1},
+			{Name: "a.b", Partitions: 1, ReplicationFactor: 1},
+			{Name: "x", Partitions: 1, ReplicationFactor: 3},
+			{Name: "y", Partitions: 1, ReplicationFactor: 1, Config: map[string]*string{"nonsense": text("1")}},
+			{Name: "z.1", Partitions: -1, ReplicationFactor: -1},
+		}
+		want := []error{ErrInvalidTopic, ErrTopicExists, ErrInvalidReplicationFactor, ErrInvalidConfig, nil}
+		for i, c := range n.controller.CreateTopics(t.Context(), topics, true) {
+			if !errors.Is(c.Err, want[i]) || (want[i] == nil && c.Err != nil) {
+				t.Errorf("%s: %v", topics[i].Name, c.Err)
+			}
+			if c.Err == nil && (c.Partitions != 1 || c.ReplicationFactor != 1 || c.ID != [16]byte{}) {
+				t.Errorf("%s: %+v", topics[i].Name, c)
+			}
+		}
+		if names, err := n.zk.Topics(t.Context(), nil); len(names) != 1 || err != nil {
+			t.Errorf("validating created topics: %v, %v", names, err)
+		}
+		for _, c := range other.controller.CreateTopics(t.Context(), topics[4:], false) {
+			if !errors.Is(c.Err, ErrNotController) {
+				t.Errorf("another broker: %v", c.Err)
+			}
+		}
+		// Two names of one call collide.
+		both := n.controller.CreateTopics(t.Context(), []NewTopic{placed("p.q", []int32{1}), placed("p_q", []int32{1})}, false)
+		if both[0].Err != nil || !errors.Is(both[1].Err, ErrInvalidTopic) {
+			t.Errorf("colliding: %v, %v", both[0].Err, both[1].Err)
+		}
+		if told := n.told(); told == "" {
+			t.Error("the created topic was not told")
+		}
+	})
+}
+
+func TestManyPartitionsTravelInOneRequest(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n, other := w.broker(1), w.bystander(2)
+		for name, topics := range map[string][]NewTopic{
+			"one topic":   {{Name: "big", Partitions: 10_000, ReplicationFactor: 2}},
+			"many topics": many("small-%d", 300),
+		} {
+			n.taken()
+			other.taken()
+			start := time.Now()
+			n.create(topics...)
+			for _, b := range []*node{n, other} {
+				kinds := map[string]int{}
+				for _, r := range b.taken() {
+					kinds[kmsg.NameForKey(r.Key())]++
+				}
+				if kinds["LeaderAndISR"] != 1 || kinds["UpdateMetadata"] != 1 || len(kinds) != 2 {
+					t.Errorf("%s: broker %d got %v", name, b.id, kinds)
+				}
+			}
+			t.Logf("%s: %v", name, time.Since(start))
+		}
+	})
+}
+
+func many(format string, count int) []NewTopic {
+	topics := make([]NewTopic, count)
+	for i := range topics {
+		topics[i] = NewTopic{Name: fmt.Sprintf(format, i), Partitions: 2, ReplicationFactor: 1}
+	}
+	return topics
+}
+
+func TestTopicCreatedByAnotherBrokerIsTakenUp(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n, other := w.broker(1), w.broker(2)
+		n.taken()
+		created := other.controller.CreateDirectly(t.Context(), NewTopic{Name: "auto", Partitions: 1, ReplicationFactor: 1})
+		if created.Err != nil {
+			t.Fatal(created.Err)
+		}
+		n.wantTold(`
+-> 1 LeaderAndIsr v7 controller=1/1 leaders=1@b1:9092
+     auto-0 leader=1 epoch=0 isr=1 version=0 replicas=1 controller_epoch=1 new
+-> 1 UpdateMetadata v8 controller=1/1 brokers=1,2
+     auto-0 leader=1 epoch=0 isr=1 version=0 replicas=1`)
+		again := other.controller.CreateDirectly(t.Context(), NewTopic{Name: "auto", Partitions: 1, ReplicationFactor: 1})
+		if !errors.Is(again.Err, ErrTopicExists) {
+			t.Errorf("created twice: %v", again.Err)
+		}
+		few := other.controller.CreateDirectly(t.Context(), NewTopic{Name: "three", Partitions: 1, ReplicationFactor: 3})
+		if few.Err == nil || few.Err.Error() != "Replication factor: 3 larger than available brokers: 2." {
+			t.Errorf("too few brokers: %v", few.Err)
+		}
+	})
+}
+
+func TestDeletedTopicIsGoneAndCanBeCreatedAgain(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n, other := w.broker(1), w.bystander(2)
+		first := n.create(placed("t", []int32{1, 2}))[0]
+		n.taken()
+		other.taken()
+		if errs := n.controller.DeleteTopics(t.Context(), []string{"t", "unknown"}); errs[0] != nil || !errors.Is(errs[1], ErrUnknownTopic) {
+			t.Fatalf("delete: %v", errs)
+		}
+		other.wantTold(`
+-> 2 UpdateMetadata v8 controller=1/1 brokers=1,2
+     t-0 leader=-2 epoch=0 isr=1,2 version=0 replicas=1,2
+-> 2 StopReplica v4 controller=1/1
+     t-0 epoch=-2 delete=false
+-> 2 StopReplica v4 controller=1/1
+     t-0 epoch=-2 delete=true`)
+		w.wantGone(n, "t")
+		n.taken()
+		second := n.create(placed("t", []int32{2}))[0]
+		if first.ID == second.ID {
+			t.Error("same id again")
+		}
+		other.wantTold(`
+-> 2 LeaderAndIsr v7 controller=1/1 leaders=2@b2:9092
+     t-0 leader=2 epoch=0 isr=2 version=0 replicas=2 controller_epoch=1 new
+-> 2 UpdateMetadata v8 controller=1/1 brokers=1,2
+     t-0 leader=2 epoch=0 isr=2 version=0 replicas=2`)
+		// The watches of the first life do not disturb the second: it can grow.
+		if errs := n.controller.CreatePartitions(t.Context(), []MorePartitions{{Topic: "t", Count: 2}}, false); errs[0] != nil {
+			t.Fatal(errs[0])
+		}
+		w.settle()
+		w.wantState(n.zk, "t", 1, "leader=1 epoch=0 isr=1 version=0 by=1")
+	})
+}
+
+// wantGone checks that nothing of a topic is left in ZooKeeper.
+func (w *world) wantGone(n *node, topic string) {
+	w.Helper()
+	if names, err := n.zk.Topics(w.Context(), nil); slices.Contains(names, topic) || err != nil {
+		w.Errorf("topics are %v, %v", names, err)
+	}
+	if marked, err := n.zk.DeletionMarkers(w.Context(), nil); len(marked) != 0 || err != nil {
+		w.Errorf("marked are %v, %v", marked, err)
+	}
+	if c, err := n.zk.Config(w.Context(), zkmeta.Entity{Type: "topics", Name: topic}); c != nil || err != nil {
+		w.Errorf("config is %v, %v", c, err)
+	}
+}
+
+func TestManyTopicsAreDeletedTogether(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n := w.broker(1)
+		topics := many("t-%d", 100)
+		n.create(topics...)
+		n.taken()
+		names := make([]string, len(topics))
+		for i := range topics {
+			names[i] = topics[i].Name
+		}
+		for i, err := range n.controller.DeleteTopics(t.Context(), names) {
+			if err != nil {
+				t.Fatalf("%s: %v", names[i], err)
+			}
+		}
+		if got := len(n.taken()); got != 3 {
+			t.Errorf("%d requests", got)
+		}
+		if left, err := n.zk.Topics(t.Context(), nil); len(left) != 0 || err != nil {
+			t.Errorf("left: %v, %v", left, err)
+		}
+	})
+}
+
+func TestDeletionWaitsForADeadBroker(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n, other := w.broker(1), w.bystander(2)
+		n.create(placed("t", []int32{1, 2}))
+		other.stop()
+		w.settle()
+		if errs := n.controller.DeleteTopics(t.Context(), []string{"t"}); errs[0] != nil {
+			t.Fatal(errs[0])
+		}
+		w.settle()
+		if c := n.controller.CreateTopics(t.Context(), []NewTopic{placed("t", []int32{1})}, false); !errors.Is(c[0].Err, ErrTopicExists) {
+			t.Errorf("created while it is being deleted: %v", c[0].Err)
+		}
+		if errs := n.controller.CreatePartitions(t.Context(), []MorePartitions{{Topic: "t", Count: 9}}, false); !errors.Is(errs[0], ErrInvalidTopic) {
+			t.Errorf("grown while it is being deleted: %v", errs[0])
+		}
+		// The broker comes back with a broken directory: it refuses to delete.
+		back := w.bystander(2)
+		back.answers(func(r kmsg.Request) kmsg.Response {
+			if r.Key() != 5 {
+				return nil
+			}
+			return answerWith(r, func(string, int32) int16 { return kafkaStorageError })
+		})
+		w.settle()
+		if got := n.metric("topics_to_delete"); got != 1 {
+			t.Errorf("%v topics to delete", got)
+		}
+		// Repaired, and started anew.
+		back.stop()
+		w.settle()
+		w.bystander(2)
+		w.settle()
+		w.wantGone(n, "t")
+	})
+}
+
+func TestDeletionDisabled(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n := w.broker(1, "delete.topic.enable=false")
+		n.create(placed("t", []int32{1}))
+		if errs := n.controller.DeleteTopics(t.Context(), []string{"t"}); !errors.Is(errs[0], ErrTopicDeletionDisabled) {
+			t.Errorf("delete: %v", errs[0])
+		}
+		// Another tool marks it.
+		if err := n.zk.MarkForDeletion(t.Context(), "t"); err != nil {
+			t.Fatal(err)
+		}
+		w.settle()
+		if marked, err := n.zk.DeletionMarkers(t.Context(), nil); len(marked) != 0 || err != nil {
+			t.Errorf("marked are %v, %v", marked, err)
+		}
+		w.wantState(n.zk, "t", 0, "leader=1 epoch=0 isr=1 version=0 by=1")
+	})
+}
+
+func TestCreatePartitions(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n := w.broker(1)
+		w.bystander(2)
+		w.bystander(3)
+		n.create(placed("t", []int32{2, 3}, []int32{3, 1}))
+		for _, test := range []struct {
+			more MorePartitions
+			err  error
+			text string
+		}{
+			{MorePartitions{Topic: "none", Count: 3}, ErrUnknownTopic, "The topic 'none' does not exist."},
+			{MorePartitions{Topic: "t", Count: 1}, ErrInvalidPartitions, "Topic currently has 2 partitions, which is higher than the requested 1."},
+			{MorePartitions{Topic: "t", Count: 2}, ErrInvalidPartitions, "Topic already has 2 partitions."},
+			{MorePartitions{Topic: "t", Count: 3, Assignment: [][]int32{{1, 9, 8}}}, ErrInvalidAssignment, "Unknown broker(s) in replica assignment: 8, 9."},
+			{MorePartitions{Topic: "t", Count: 4, Assignment: [][]int32{{1, 2}}}, ErrInvalidAssignment, "Increasing the number of partitions by 2 but 1 assignments provided."},
+			{MorePartitions{Topic: "t", Count: 3, Assignment: [][]int32{{1, 1}}}, ErrInvalidAssignment, "Duplicate brokers not allowed in replica assignment: 1, 1 for partition id 2."},
+			{MorePartitions{Topic: "t", Count: 3, Assignment: [][]int32{{}}}, ErrInvalidAssignment, "Cannot have replication factor of 0 for partition id 2."},
+			{MorePartitions{Topic: "t", Count: 4, Assignment: [][]int32{{1}, {1, 2, 3}}}, ErrInvalidAssignment, "Inconsistent replication factor between partitions, partition 0 has 2 while partitions [2, 3] have replication factors [1, 3], respectively."},
+		} {
+			err := n.controller.CreatePartitions(t.Context(), []MorePartitions{test.more}, false)[0]
+			if !errors.Is(err, test.err) || err.Error() != test.text {
+				t.Errorf("%+v: %v", test.more, err)
+			}
+		}
+		n.taken()
+		if errs := n.controller.CreatePartitions(t.Context(), []MorePartitions{{Topic: "t", Count: 5}}, true); errs[0] != nil {
+			t.Errorf("validate: %v", errs[0])
+		}
+		if told := n.told(); told != "" {
+			t.Errorf("validating told %s", told)
+		}
+		if errs := n.controller.CreatePartitions(t.Context(), []MorePartitions{{Topic: "t", Count: 4}}, false); errs[0] != nil {
+			t.Fatal(errs[0])
+		}
+		w.settle()
+		// Kafka starts at the place of partition 0's first replica: 2 + 2 → 1.
+		w.wantState(n.zk, "t", 2, "leader=1 epoch=0 isr=1,3 version=0 by=1")
+		w.wantState(n.zk, "t", 3, "leader=2 epoch=0 isr=2,3 version=0 by=1")
+		a, err := n.zk.Assignments(t.Context(), []string{"t"}, nil)
+		if err != nil || len(a["t"].Partitions) != 4 || a["t"].ID == [16]byte{} {
+			t.Errorf("written %+v, %v", a, err)
+		}
+	})
+}
+
+func TestProducerIDs(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n, other := w.broker(1), w.broker(2)
+		for i := range int64(2) {
+			first, count, err := n.controller.AllocateProducerIDs(t.Context(), 2, other.epoch)
+			if first != i*1000 || count != 1000 || err != nil {
+				t.Errorf("block %d: %d, %d, %v", i, first, count, err)
+			}
+		}
+		if _, _, err := n.controller.AllocateProducerIDs(t.Context(), 2, other.epoch-1); !errors.Is(err, ErrStaleBrokerEpoch) {
+			t.Errorf("stale epoch: %v", err)
+		}
+		if _, _, err := n.controller.AllocateProducerIDs(t.Context(), 3, 1); !errors.Is(err, ErrBrokerNotRegistered) {
+			t.Errorf("unknown broker: %v", err)
+		}
+		if _, _, err := other.controller.AllocateProducerIDs(t.Context(), 2, other.epoch); !errors.Is(err, ErrNotController) {
+			t.Errorf("not controller: %v", err)
+		}
+	})
+}
+
+func TestDeadBrokerIsReplacedAndComesBack(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n, other := w.broker(1), w.bystander(2)
+		n.create(placed("t", []int32{2, 1}))
+		n.taken()
+		other.stop()
+		w.settle()
+		w.wantState(n.zk, "t", 0, "leader=1 epoch=1 isr=1 version=1 by=1")
+		n.taken()
+		back := w.bystander(2)
+		back.wantTold(`
+-> 2 UpdateMetadata v8 controller=1/1 brokers=1,2
+     t-0 leader=1 epoch=1 isr=1 version=1 replicas=2,1
+-> 2 LeaderAndIsr v7 controller=1/1 leaders=1@b1:9092
+     t-0 leader=1 epoch=1 isr=1 version=1 replicas=2,1 controller_epoch=1
+-> 2 UpdateMetadata v8 controller=1/1 brokers=1,2
+     t-0 leader=1 epoch=1 isr=1 version=1 replicas=2,1`)
+	})
+}
+
+// A broker that registers anew before the controller looks is told by its
+// epoch: a failure and a start.
+func TestBouncedBroker(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n, other := w.broker(1), w.bystander(2)
+		n.create(placed("t", []int32{2, 1}))
+		n.taken()
+		other.taken()
+		// Hold the controller's reads until the new registration is there.
+		mine, _ := n.zk.Session()
+		release := make(chan struct{})
+		w.interceptWith(func(r zkserver.Request) zkserver.Verdict {
+			if r.SessionID == mine && r.Path == "/brokers/ids" {
+				<-release
+			}
+			return zkserver.Verdict{}
+		})
+		other.stop()
+		back := w.bystander(2)
+		w.interceptWith(nil)
+		close(release)
+		w.settle()
+		w.wantState(n.zk, "t", 0, "leader=1 epoch=1 isr=1 version=1 by=1")
+		got := back.taken()
+		if len(got) == 0 {
+			t.Fatal("the new process was told nothing")
+		}
+		for _, r := range got {
+			if r, ok := r.(*kmsg.LeaderAndISRRequest); ok && r.BrokerEpoch != back.epoch {
+				t.Errorf("broker epoch %d, want %d", r.BrokerEpoch, back.epoch)
+			}
+		}
+	})
+}
+
+func TestRequestsAreRepeatedUntilAnswered(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n, other := w.broker(1), w.bystander(2)
+		w.settle()
+		other.taken()
+		other.refuse(true)
+		n.create(placed("t", []int32{2}))
+		n.create(placed("u", []int32{2}))
+		if got := n.metric("requests_unsent"); got != 4 {
+			t.Errorf("%v requests unsent", got)
+		}
+		w.pass(time.Second)
+		other.refuse(false)
+		w.pass(resendAfter)
+		other.wantTold(`
+-> 2 LeaderAndIsr v7 controller=1/1 leaders=2@b2:9092
+     t-0 leader=2 epoch=0 isr=2 version=0 replicas=2 controller_epoch=1 new
+-> 2 UpdateMetadata v8 controller=1/1 brokers=1,2
+     t-0 leader=2 epoch=0 isr=2 version=0 replicas=2
+-> 2 LeaderAndIsr v7 controller=1/1 leaders=2@b2:9092
+     u-0 leader=2 epoch=0 isr=2 version=0 replicas=2 controller_epoch=1 new
+-> 2 UpdateMetadata v8 controller=1/1 brokers=1,2
+     u-0 leader=2 epoch=0 isr=2 version=0 replicas=2`)
+		if got := n.metric("requests_unsent"); got != 0 {
+			t.Errorf("%v requests unsent", got)
+		}
+	})
+}
+
+func TestFailedLogDirectory(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n, other := w.broker(1), w.bystander(2)
+		n.create(placed("t", []int32{2, 1}, []int32{2, 1}))
+		other.answers(func(r kmsg.Request) kmsg.Response {
+			if r.Key() != 4 {
+				return nil
+			}
+			return answerWith(r, func(_ string, partition int32) int16 {
+				if partition == 0 {
+					return kafkaStorageError
+				}
+				return 0
+			})
+		})
+		if err := other.zk.ReportLogDirFailure(t.Context(), 2); err != nil {
+			t.Fatal(err)
+		}
+		w.settle()
+		w.wantState(n.zk, "t", 0, "leader=1 epoch=1 isr=1 version=1 by=1")
+		w.wantState(n.zk, "t", 1, "leader=2 epoch=0 isr=2,1 version=0 by=1")
+		if names, _, err := n.zk.LogDirEvents(t.Context(), nil); len(names) != 0 || err != nil {
+			t.Errorf("events left: %v, %v", names, err)
+		}
+	})
+}
+
+func TestChangedEndpointsAreTold(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n, other := w.broker(1), w.bystander(2)
+		w.settle()
+		n.taken()
+		other.taken()
+		// The broker moves to another address, with requests under way.
+		other.refuse(true)
+		n.create(placed("t", []int32{2}))
+		n.taken()
+		w.mu.Lock()
+		delete(w.nodes, other.address)
+		other.address = "moved:9092"
+		w.nodes[other.address] = other
+		w.mu.Unlock()
+		other.refuse(false)
+		if err := other.zk.UpdateBroker(t.Context(), other.registration()); err != nil {
+			t.Fatal(err)
+		}
+		other.wantTold(`
+-> 2 LeaderAndIsr v7 controller=1/1 leaders=2@b2:9092
+     t-0 leader=2 epoch=0 isr=2 version=0 replicas=2 controller_epoch=1 new
+-> 2 UpdateMetadata v8 controller=1/1 brokers=1,2
+     t-0 leader=2 epoch=0 isr=2 version=0 replicas=2
+-> 2 UpdateMetadata v8 controller=1/1 brokers=1,2`)
+		for _, r := range n.taken() {
+			if e := r.(*kmsg.UpdateMetadataRequest).LiveBrokers[1].Endpoints[0]; e.Host != "moved" || e.ListenerName != "PLAINTEXT" {
+				t.Errorf("endpoint %+v", e)
+			}
+		}
+	})
+}
+
+func TestExpiredControllerRegistersAndIsElectedAnew(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n := w.broker(1)
+		n.create(placed("t", []int32{1}))
+		n.taken()
+		first := n.epoch
+		n.expire()
+		w.pass(5 * time.Second)
+		if n.epoch <= first {
+			t.Errorf("broker epoch %d after %d", n.epoch, first)
+		}
+		if !n.controller.Active() {
+			t.Error("not active")
+		}
+		n.wantTold(`
+-> 1 UpdateMetadata v8 controller=1/2 brokers=1
+-> 1 LeaderAndIsr v7 controller=1/2 leaders=1@b1:9092
+     t-0 leader=1 epoch=0 isr=1 version=0 replicas=1 controller_epoch=1
+-> 1 UpdateMetadata v8 controller=1/2 brokers=1
+     t-0 leader=1 epoch=0 isr=1 version=0 replicas=1`)
+		n.create(placed("u", []int32{1}))
+		w.wantState(n.zk, "u", 0, "leader=1 epoch=0 isr=1 version=0 by=2")
+	})
+}
+
+func TestAnotherBrokerTakesOver(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n, other := w.broker(1), w.broker(2)
+		n.create(placed("t", []int32{1, 2}))
+		other.taken()
+		n.stop()
+		w.settle()
+		if !other.controller.Active() {
+			t.Fatal("nobody took over")
+		}
+		w.wantState(other.zk, "t", 0, "leader=2 epoch=2 isr=2 version=2 by=2")
+		if got := other.metric("epoch"); got != 2 {
+			t.Errorf("epoch %v", got)
+		}
+		if got := other.metric("preferred_imbalance"); got != 1 {
+			t.Errorf("imbalance %v", got)
+		}
+	})
+}
+
+// usurp makes another broker controller behind the back of the one that is.
+func (w *world) usurp(zk *zkmeta.Client, l zkmeta.Lease) {
+	w.Helper()
+	if err := zk.Abdicate(w.Context(), l); err != nil {
+		w.Fatal(err)
+	}
+	if _, err := zk.Elect(w.Context(), 9); err != nil {
+		w.Fatal(err)
+	}
+}
+
+func TestDeposedControllerResigns(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n, other := w.broker(1), w.bystander(2)
+		w.usurp(other.zk, zkmeta.Lease{Epoch: 1, EpochVersion: 1})
+		w.settle()
+		if n.controller.Active() {
+			t.Error("still active")
+		}
+		if got := n.metric("epoch") + n.metric("brokers"); got != 0 {
+			t.Errorf("metrics of a term that is over: %v", got)
+		}
+	})
+}
+
+// Another controller is elected while this one creates partitions: what it
+// writes then is refused, nothing is sent, and it resigns.
+func TestControllerMovesInTheMiddleOfABatch(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n, other := w.broker(1), w.bystander(2)
+		n.create(placed("before", []int32{1}))
+		n.taken()
+		other.taken()
+		mine, _ := n.zk.Session()
+		var once sync.Once
+		const opMulti = 14
+		multis := 0
+		w.interceptWith(func(r zkserver.Request) zkserver.Verdict {
+			if r.SessionID == mine && r.Op == opMulti {
+				// The first multi creates the topic, the second its partitions.
+				if multis++; multis == 2 {
+					once.Do(func() { w.usurp(other.zk, zkmeta.Lease{Epoch: 1, EpochVersion: 1}) })
+				}
+			}
+			return zkserver.Verdict{}
+		})
+		created := n.controller.CreateTopics(t.Context(), []NewTopic{placed("t", []int32{1, 2})}, false)
+		w.settle()
+		if created[0].Err != nil {
+			t.Errorf("the topic is there, but: %v", created[0].Err)
+		}
+		if n.controller.Active() {
+			t.Error("still active")
+		}
+		w.wantState(other.zk, "t", 0, "none")
+		if got := n.told() + other.told(); got != "" {
+			t.Errorf("told %s", got)
+		}
+		// The usurper goes; what was begun is finished.
+		if err := other.zk.Abdicate(t.Context(), zkmeta.Lease{Epoch: 2, EpochVersion: 2}); err != nil {
+			t.Fatal(err)
+		}
+		w.settle()
+		w.wantState(n.zk, "t", 0, "leader=1 epoch=0 isr=1,2 version=0 by=3")
+	})
+}
+
+func TestLostAnswersOfZooKeeperChangeNothing(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n := w.broker(1)
+		mine, _ := n.zk.Session()
+		var mu sync.Mutex
+		count := 0
+		w.interceptWith(func(r zkserver.Request) zkserver.Verdict {
+			mu.Lock()
+			defer mu.Unlock()
+			if count++; r.SessionID == mine && count%3 == 0 && count < 60 && r.Op > 0 {
+				return zkserver.Verdict{Drop: zkserver.DropAnswer}
+			}
+			return zkserver.Verdict{}
+		})
+		for _, c := range n.controller.CreateTopics(t.Context(), []NewTopic{placed("t", []int32{1})}, false) {
+			if c.Err != nil {
+				t.Fatal(c.Err)
+			}
+		}
+		w.pass(10 * time.Second)
+		w.wantState(n.zk, "t", 0, "leader=1 epoch=0 isr=1 version=0 by=1")
+		if !n.controller.Active() {
+			t.Error("not active")
+		}
+	})
+}
+
+func TestCallsEndWithTheirContextAndWithRun(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n := w.broker(1)
+		mine, _ := n.zk.Session()
+		release := make(chan struct{})
+		w.interceptWith(func(r zkserver.Request) zkserver.Verdict {
+			if r.SessionID == mine && r.Path == "/admin/delete_topics" {
+				<-release
+			}
+			return zkserver.Verdict{}
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		results := make(chan error, 2)
+		go func() {
+			results <- n.controller.CreateTopics(ctx, []NewTopic{placed("t", []int32{1})}, false)[0].Err
+		}()
+		go func() {
+			results <- n.controller.CreateTopics(t.Context(), []NewTopic{placed("u", []int32{1})}, false)[0].Err
+		}()
+		w.settle()
+		cancel()
+		if err := <-results; !errors.Is(err, context.Canceled) {
+			t.Errorf("canceled call: %v", err)
+		}
+		n.cancel()
+		if err := <-results; !errors.Is(err, ErrNotController) {
+			t.Errorf("call at the end: %v", err)
+		}
+		w.interceptWith(nil)
+		close(release)
+		<-n.ended
+		if err := n.controller.CreateTopics(t.Context(), []NewTopic{placed("v", []int32{1})}, false)[0].Err; !errors.Is(err, ErrNotController) {
+			t.Errorf("call after the end: %v", err)
+		}
+	})
+}
+
+func TestTopicWithoutIDGetsOne(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n := w.broker(1)
+		if err := n.zk.CreateTopic(t.Context(), nil, zkmeta.TopicAssignment{Topic: "old", Partitions: map[int32][]int32{0: {1}}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		w.settle()
+		a, err := n.zk.Assignments(t.Context(), []string{"old"}, nil)
+		if err != nil || a["old"].ID == [16]byte{} {
+			t.Errorf("written %+v, %v", a, err)
+		}
+		w.wantState(n.zk, "old", 0, "leader=1 epoch=0 isr=1 version=0 by=1")
+	})
+}

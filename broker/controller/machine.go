@@ -1,0 +1,104 @@
+package controller
+
+import (
+	"context"
+
+	"go.uber.org/zap"
+
+	"github.com/kbroker/kbroker/zkmeta"
+)
+
+// ledger is where partition states are written down: zkmeta.Client in a
+// broker, a map in the scripts that test the machine. See zkmeta.Client for
+// what the methods promise.
+type ledger interface {
+	PartitionStates(ctx context.Context, tps []zkmeta.TopicPartition, n func(zkmeta.TopicPartition) zkmeta.Notify) (map[zkmeta.TopicPartition]zkmeta.PartitionState, error)
+	CreatePartitionStates(ctx context.Context, l zkmeta.Lease, states map[zkmeta.TopicPartition]zkmeta.PartitionState) (map[zkmeta.TopicPartition]zkmeta.Outcome, error)
+	UpdatePartitionStates(ctx context.Context, l zkmeta.Lease, states map[zkmeta.TopicPartition]zkmeta.PartitionState) (map[zkmeta.TopicPartition]zkmeta.Outcome, error)
+	RemoveTopic(ctx context.Context, l zkmeta.Lease, topic string) error
+}
+
+// machine moves partitions and replicas between states. A move changes the
+// picture, the ledger and then the brokers, in this order: a broker is told only
+// what is written. An error of a move means that the ledger could not be
+// written or belongs to somebody else; the picture is then of no more use and the term ends.
+// What goes wrong with single partitions is logged, and they stay where they were.
+// Owned by Controller.Run.
+type machine struct {
+	*cluster
+	origin  origin
+	ledger  ledger
+	deliver func([]outgoing) // hands requests to the senders; never waits
+	// unclean tells which topics allow a leader that is not in sync.
+	unclean func(ctx context.Context, topics []string) map[string]bool
+	// deletion is delete.topic.enable.
+	deletion bool
+	log      *zap.Logger
+}
+
+// send delivers what a batch collected.
+func (m *machine) send(b *batch) { m.deliver(b.requests(m.origin)) }
+
+// sendMetadata sends UpdateMetadata outside of a move.
+func (m *machine) sendMetadata(brokers []int32, about ...*partition) {
+	b := m.newBatch()
+	b.metadata(brokers, about...)
+	m.send(b)
+}
+
+// start brings every partition and replica into the state that follows from
+// what is written and who is alive, and acts upon it (Kafka: the startup of both machines).
+func (m *machine) start(ctx context.Context) error {
+	var online, offline []replica
+	for _, r := range replicasOf(m.partitionsWhere(func(*partition) bool { return true })) {
+		if m.online(r.partition, r.broker) {
+			r.setReplicaState(r.broker, onlineReplica)
+			online = append(online, r)
+		} else {
+			// Should its topic be on the way out, its deletion must wait.
+			r.setReplicaState(r.broker, replicaDeletionIneligible)
+			offline = append(offline, r)
+		}
+	}
+	if err := m.moveReplicas(ctx, online, onlineReplica); err != nil {
+		return err
+	}
+	if err := m.moveReplicas(ctx, offline, offlineReplica); err != nil {
+		return err
+	}
+	for _, p := range m.partitionsWhere(func(*partition) bool { return true }) {
+		switch {
+		case p.leadership == nil:
+			m.setState(p, newPartition)
+		case m.online(p, p.leadership.Leader):
+			m.setState(p, onlinePartition)
+		default:
+			m.setState(p, offlinePartition)
+		}
+	}
+	_, err := m.electWhereNeeded(ctx, "")
+	return err
+}
+
+// electWhereNeeded tries to bring partitions online that are new or offline,
+// of one topic or (with "") of all that are not being deleted.
+func (m *machine) electWhereNeeded(ctx context.Context, name string) (elections, error) {
+	return m.movePartitions(ctx, m.partitionsWhere(func(p *partition) bool {
+		return (p.state == newPartition || p.state == offlinePartition) && !p.topic.queued &&
+			(name == "" || name == p.topic.name)
+	}), onlinePartition, electOffline)
+}
+
+// createPartitions brings new partitions to life.
+func (m *machine) createPartitions(ctx context.Context, partitions []*partition) error {
+	if _, err := m.movePartitions(ctx, partitions, newPartition, electOffline); err != nil {
+		return err
+	}
+	if err := m.moveReplicas(ctx, replicasOf(partitions), newReplica); err != nil {
+		return err
+	}
+	if _, err := m.movePartitions(ctx, partitions, onlinePartition, electOffline); err != nil {
+		return err
+	}
+	return m.moveReplicas(ctx, replicasOf(partitions), onlineReplica)
+}

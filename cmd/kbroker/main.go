@@ -1,0 +1,41 @@
+// Command kbroker is a Kafka broker in one binary.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/urfave/cli/v2"
+)
+
+// version is set at build time.
+var version = "dev"
+
+func main() {
+	app := &cli.App{
+		Name:                 "kbroker",
+		Usage:                "a Kafka broker in one binary, on ZooKeeper",
+		Version:              version,
+		HideVersion:          true,
+		EnableBashCompletion: true,
+		Commands: []*cli.Command{
+			startCommand(),
+			devCommand(),
+			configCommand(),
+			{
+				Name:  "version",
+				Usage: "print the version",
+				Action: func(c *cli.Context) error {
+					fmt.Fprintf(c.App.Writer, "kbroker %s (%s, %s/%s), speaks Apache Kafka 3.9\n",
+						version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+					return nil
+				},
+			},
+		},
+	}
+	if err := app.Run(os.Args); err != nil {
+		fmt.Fprintf(os.Stderr, "kbroker: %v\n", err)
+		os.Exit(1)
+	}
+}
