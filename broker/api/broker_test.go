@@ -21,12 +21,12 @@ import (
 // broker is Handlers over real rooms: logs on a file system in memory, partitions, metadata. Its id is 1.
 type broker struct {
 	*Handlers
-	t         *testing.T
+	t         testing.TB
 	overrides map[string]map[string]string
 	epoch     int32
 }
 
-func newBroker(t *testing.T) *broker {
+func newBroker(t testing.TB) *broker {
 	t.Helper()
 	store, _, err := config.NewStore(map[string]config.Setting{
 		"broker.id":         {Value: "1"},
