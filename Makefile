@@ -44,7 +44,7 @@ compat: build ## run Apache Kafka's own programs against kbroker (brings a JDK, 
 cluster: ## start three ZooKeeper servers and three brokers with docker compose
 	docker compose up --build
 
-docs: build ## write the generated tables of docs/compatibility.md anew
+docs: ## write the generated tables of docs/compatibility.md anew
 	$(GO) run ./integration/tables
 
 clean: ## remove what was built

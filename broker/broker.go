@@ -61,6 +61,11 @@ type Broker struct {
 // Start builds and starts a broker and returns when it is registered and serves. A ctx that
 // ends before that undoes everything. The caller ends the broker with Stop.
 func Start(ctx context.Context, o Options) (_ *Broker, err error) {
+	if o.Dial == nil {
+		o.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", address)
+		}
+	}
 	b := &Broker{config: o.Config, log: o.Logger, failures: make(chan error, 1), state: newReadiness()}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	b.cancel = cancel
@@ -103,7 +108,7 @@ func (b *Broker) connect(ctx context.Context, o Options) (map[string]map[string]
 		ConnectionTimeout: c.ZooKeeperConnection,
 		MaxInFlight:       int(c.ZooKeeperMaxInFlight),
 		Dial:              o.DialZooKeeper,
-		Logger:            o.Logger.Named("zookeeper"),
+		Logger:            o.Logger,
 		Observe:           observe.request,
 	})
 	if err != nil {
@@ -178,7 +183,7 @@ func (b *Broker) openLogs(ctx context.Context, o Options, overrides map[string]m
 		CheckpointInterval:            c.FlushOffsetCheckpointInterval,
 		StartOffsetCheckpointInterval: c.FlushStartOffsetCheckpointInterval,
 		MaxOpenFiles:                  maxOpenSegments(),
-		Logger:                        o.Logger.Named("storage"),
+		Logger:                        o.Logger,
 		DirFailed:                     func(dir string, err error) { b.dirFailed(context.WithoutCancel(ctx), dir, err) },
 	})
 	if err != nil {
@@ -219,7 +224,7 @@ func (b *Broker) build(o Options, listeners []server.Listener) {
 			return b.zk.Config(ctx, zkmeta.Entity{Type: "topics", Name: topic})
 		},
 		Registerer: o.Registry,
-		Logger:     o.Logger.Named("replica"),
+		Logger:     o.Logger,
 	})
 	b.control = controller.New(controller.Options{
 		BrokerID:   b.id,
@@ -229,7 +234,7 @@ func (b *Broker) build(o Options, listeners []server.Listener) {
 		Metadata:   b.metadata,
 		Dial:       o.Dial,
 		Registerer: o.Registry,
-		Logger:     o.Logger.Named("controller"),
+		Logger:     o.Logger,
 	})
 	handlers := api.New(api.Options{
 		BrokerID:    b.id,
@@ -240,14 +245,14 @@ func (b *Broker) build(o Options, listeners []server.Listener) {
 		ZooKeeper:   b.zk,
 		ProducerIDs: txn.NewProducerIDs(b.producerIDBlock),
 		Registerer:  o.Registry,
-		Logger:      o.Logger.Named("api"),
+		Logger:      o.Logger,
 	})
 	b.server = server.New(server.Options{
 		Listeners:  listeners,
 		Handler:    handlers,
 		Limits:     func() server.Limits { return limitsOf(b.config.Broker()) },
 		Registerer: o.Registry,
-		Logger:     o.Logger.Named("server"),
+		Logger:     o.Logger,
 	})
 	b.config.OnChange(func([]string) { b.replicas.BrokerConfigChanged() })
 }

@@ -194,6 +194,7 @@ func kafkaGoProduce(t *testing.T, address, topic, codec string, list []message) 
 	w := &kafka.Writer{
 		Addr: kafka.TCP(address), Topic: topic, RequiredAcks: kafka.RequireAll, BatchTimeout: 5 * time.Millisecond,
 		BatchBytes: 1<<20 + 64, Balancer: &kafka.RoundRobin{},
+		Transport: new(kafka.Transport), // the default one remembers that the topic was not there
 		Compression: map[string]kafka.Compression{
 			"none": 0, "gzip": kafka.Gzip, "snappy": kafka.Snappy, "lz4": kafka.Lz4, "zstd": kafka.Zstd,
 		}[codec],

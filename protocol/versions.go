@@ -19,6 +19,7 @@ func (a API) IsFlexible(version int16) bool { return version >= a.Flexible }
 const (
 	KeyProduce            int16 = 0
 	KeyFetch              int16 = 1
+	KeyStopReplica        int16 = 5
 	KeyControlledShutdown int16 = 7
 	KeyApiVersions        int16 = 18
 )

@@ -43,7 +43,7 @@ func (l *Log) complete() error {
 		return err
 	}
 	for _, s := range *l.segments.Load() {
-		if s.flushed || s.size.Load() == 0 {
+		if s.flushed || s.size.Load() == 0 && !l.cut.Load() {
 			continue
 		}
 		if err := s.sync(true); err != nil {

@@ -65,7 +65,14 @@ func (f *flusher) raise(offset int64) {
 }
 
 // Flush makes everything below the log end durable and moves the recovery point.
-func (l *Log) Flush() error { return l.flushTo(l.end.Load()) }
+func (l *Log) Flush() error {
+	if l.cut.Load() {
+		l.flusher.begin()
+		defer l.flusher.end()
+		return l.flush(true)
+	}
+	return l.flushTo(l.end.Load())
+}
 
 // flushAfter obeys flush.messages after an append that ended at an offset.
 func (l *Log) flushAfter(c *Config, end int64) error {
@@ -112,6 +119,7 @@ func (l *Log) flush(active bool) error {
 		l.producers.unsynced = append(w.snapshots, l.producers.unsynced...)
 		l.mu.Unlock()
 		l.folderDirty.Store(true)
+		l.cut.Store(l.cut.Load() || active)
 		return l.failed("flush", err)
 	}
 	l.mu.Lock()
@@ -147,6 +155,7 @@ func (l *Log) takeFlushWork(active bool) (flushWork, error) {
 	}
 	l.producers.unsynced = nil
 	if active {
+		l.cut.Store(false)
 		w.end, w.active = l.end.Load(), segments[last]
 	}
 	return w, nil

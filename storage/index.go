@@ -156,11 +156,12 @@ func (x *index[E]) truncate(s *segment, count int) error {
 		}
 		x.inFile.Store(int32(count))
 	}
-	cut := &indexTail[E]{first: min(first, count)}
-	if count > first {
-		cut.entries = append(make([]E, 0, minTail), entries[:count-first]...)
-		cut.n.Store(int32(len(cut.entries)))
+	if count <= first {
+		x.tail.Store(nil)
+		return nil
 	}
+	cut := &indexTail[E]{first: first, entries: make([]E, max(minTail, count-first))}
+	cut.n.Store(int32(copy(cut.entries, entries[:count-first])))
 	x.tail.Store(cut)
 	return nil
 }

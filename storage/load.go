@@ -346,17 +346,11 @@ func (ld *loader) rebuildEpochs() error {
 // their .deleted names for file.delete.delay.ms.
 func (ld *loader) discard(first int) error {
 	l := ld.log
-	paths, err := l.markDeleted(ld.segments[first:])
-	l.dir.trash.add(l.dir, l.Config().FileDeleteDelay, paths...)
-	if err != nil {
+	if err := l.dropTail(ld.segments[first:]); err != nil {
 		return err
 	}
 	ld.segments = ld.segments[:first:first]
 	l.segments.Store(&ld.segments)
-	// Before anything else is acknowledged: they must not come back after a crash.
-	if err := l.dir.fs.SyncDir(l.path); err != nil {
-		return fmt.Errorf("sync folder: %w", err)
-	}
 	return nil
 }
 

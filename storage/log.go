@@ -29,8 +29,9 @@ type Log struct {
 	epochs   leaderEpochs
 	flusher  flusher
 
-	// folderDirty: names in the folder may not be durable. metaDirty: partition.metadata is
+	// cut: the active segment was truncated, which may not be durable. folderDirty: names in the folder may not be durable. metaDirty: partition.metadata is
 	// to be written. fresh: the folder itself may not be durable.
+	cut         atomic.Bool
 	folderDirty atomic.Bool
 	metaDirty   atomic.Bool
 	fresh       atomic.Bool

@@ -188,12 +188,13 @@ func (m *Manager) checkpointRecoveryPoints() error {
 		func(l *Log) (int64, bool) { return l.RecoveryPoint(), true })
 }
 
-// checkpointStartOffsets notes those start offsets that the name of the first segment does not tell.
+// checkpointStartOffsets notes those start offsets that the name of the first segment does not tell, or would
+// not after a crash that brings deleted segments back.
 func (m *Manager) checkpointStartOffsets() error {
 	return m.checkpoint(func(d *directory) *offsetCheckpoint { return &d.startOffsets },
 		func(l *Log) (int64, bool) {
 			start := l.LogStartOffset()
-			return start, start > (*l.segments.Load())[0].base
+			return start, start > (*l.segments.Load())[0].base || start > 0 && l.folderDirty.Load()
 		})
 }
 

@@ -3,12 +3,15 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 
 	"go.uber.org/zap"
+
+	"github.com/kbroker/kbroker/storage/vfs"
 )
 
 // Open locks the directories, checks meta.properties and loads every log, recovering
@@ -81,7 +84,7 @@ func (m *Manager) open() error {
 
 // lockDirectory makes the directory if need be and takes its lock.
 func (m *Manager) lockDirectory(d *directory) error {
-	if err := d.fs.MkdirAll(d.path); err != nil {
+	if err := makeDurably(d.fs, d.path); err != nil {
 		d.fail(fmt.Errorf("make log directory: %w", err))
 		return nil
 	}
@@ -95,6 +98,23 @@ func (m *Manager) lockDirectory(d *directory) error {
 		d.lock = lock
 	}
 	return nil
+}
+
+// makeDurably makes a folder and those above it that are missing.
+func makeDurably(fsys vfs.FS, path string) error {
+	if _, err := fsys.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(path)
+	if parent != path {
+		if err := makeDurably(fsys, parent); err != nil {
+			return err
+		}
+	}
+	if err := fsys.MkdirAll(path); err != nil {
+		return err
+	}
+	return fsys.SyncDir(parent)
 }
 
 // checkMeta compares meta.properties of the directories with each other and with what

@@ -65,19 +65,16 @@ func (l *Log) truncate(offset int64) error {
 	keep := floorSegment(segments, offset) + 1
 	dropped, kept := segments[keep:], slices.Clone(segments[:keep])
 	l.segments.Store(&kept)
-	if err := l.drop(dropped); err != nil {
+	if err := l.dropTail(dropped); err != nil {
 		return err
 	}
 	if err := kept[keep-1].truncate(offset); err != nil {
 		return err
 	}
+	l.cut.Store(true)
 	l.epochs.truncateEnd(offset)
 	if err := l.rewindProducers(offset); err != nil {
 		return err
-	}
-	// Names that were taken away must not come back over what is appended next.
-	if err := l.dir.fs.SyncDir(l.path); err != nil {
-		return fmt.Errorf("sync folder: %w", err)
 	}
 	return nil
 }
@@ -88,7 +85,7 @@ func (l *Log) truncateFully(offset int64) error {
 	}
 	l.end.Store(min(l.end.Load(), offset))
 	segments := *l.segments.Load()
-	if err := l.drop(segments); err != nil {
+	if err := l.dropTail(segments); err != nil {
 		return err
 	}
 	if err := l.startAnew(offset); err != nil {
@@ -136,6 +133,20 @@ func (l *Log) lowerCheckpoints(offset int64) error {
 	}
 	l.flusher.point.Store(min(l.flusher.point.Load(), offset))
 	l.touched.Store(true)
+	return nil
+}
+
+// dropTail discards the last segments of the log: from the end on, each durably before the next,
+// so that a crash leaves no gap, and nothing comes back over what is appended later.
+func (l *Log) dropTail(segments []*segment) error {
+	for _, s := range slices.Backward(segments) {
+		if err := l.drop([]*segment{s}); err != nil {
+			return err
+		}
+		if err := l.dir.fs.SyncDir(l.path); err != nil {
+			return fmt.Errorf("sync folder: %w", err)
+		}
+	}
 	return nil
 }
 

@@ -14,15 +14,24 @@ func table() []row {
 	return []row{
 		raw(protocol.KeyProduce, (*Handlers).produce),
 		raw(protocol.KeyFetch, (*Handlers).fetch),
+		blocking((*Handlers).listOffsets),
 		blocking((*Handlers).clusterMetadata),
+		blocking((*Handlers).leaderAndISR),
+		raw(protocol.KeyStopReplica, (*Handlers).stopReplica),
+		prompt((*Handlers).updateMetadata),
 		raw(protocol.KeyApiVersions, (*Handlers).apiVersions),
 		blocking((*Handlers).createTopics),
 		blocking((*Handlers).deleteTopics),
+		blocking((*Handlers).deleteRecords),
+		blocking((*Handlers).initProducerID),
+		prompt((*Handlers).offsetForLeaderEpoch),
 		blocking((*Handlers).describeConfigs),
 		blocking((*Handlers).alterConfigs),
+		blocking((*Handlers).describeLogDirs),
 		blocking((*Handlers).createPartitions),
 		blocking((*Handlers).incrementalAlterConfigs),
 		prompt((*Handlers).describeCluster),
+		prompt((*Handlers).describeProducers),
 		prompt((*Handlers).listConfigResources),
 		prompt((*Handlers).describeTopicPartitions),
 	}
@@ -78,4 +87,13 @@ func decode[T any, R request[T]](c *server.Call) (R, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// Handled lists the keys of the APIs that are handled, for documentation.
+func Handled() []int16 {
+	var keys []int16
+	for _, r := range table() {
+		keys = append(keys, r.key)
+	}
+	return keys
 }

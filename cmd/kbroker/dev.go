@@ -103,5 +103,8 @@ func embedded(dir string, log *zap.Logger) (*zkserver.Server, error) {
 		_ = l.Close() // the error below says more
 		return nil, fmt.Errorf("start the embedded zookeeper server: %w", err)
 	}
+	for _, id := range s.Sessions() {
+		s.ExpireSession(id)
+	}
 	return s, nil
 }

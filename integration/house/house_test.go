@@ -38,7 +38,7 @@ var allowed = map[string][]string{
 	"broker/replica":    {"broker/config", "broker/metadata", "protocol/record", "storage"},
 	"broker/controller": {"broker/config", "broker/metadata", "broker/peer", "zkmeta"},
 	"broker/api": {
-		"broker/config", "broker/controller", "broker/metadata", "broker/replica", "broker/server",
+		"broker/config", "broker/controller", "broker/metadata", "broker/peer", "broker/replica", "broker/server",
 		"coordinator/txn", "protocol", "protocol/record", "storage", "zkmeta",
 	},
 	"broker": {

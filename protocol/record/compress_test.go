@@ -249,8 +249,13 @@ func TestBombIsStreamed(t *testing.T) {
 // A claim of much is not believed: neither by snappy's length, nor by a record's.
 func TestClaimsAreNotAllocated(t *testing.T) {
 	block := binary.AppendUvarint(nil, 1<<30)
-	if _, err := decompress(Snappy, 2, append(block, 0, 0, 0)); err == nil {
-		t.Error("snappy block of 1 GiB in 8 bytes")
+	got := allocatedBy(func() {
+		if _, err := decompress(Snappy, 2, append(block, 0, 0, 0)); err == nil {
+			t.Error("snappy block of 1 GiB in 8 bytes")
+		}
+	})
+	if got > 1<<20 {
+		t.Errorf("%d bytes for a snappy block of 8", got)
 	}
 	body := appendVarint(nil, maxRecordSize)
 	for _, codec := range allCodecs {
@@ -265,5 +270,17 @@ func TestClaimsAreNotAllocated(t *testing.T) {
 		if got > 4<<20 {
 			t.Errorf("%s: %d bytes for a record of %d", codec, got, len(body))
 		}
+	}
+}
+
+func TestStreamEndsAt2GiB(t *testing.T) {
+	s, err := openStream(Zstd, 2, compress(t, Zstd, 3, 2, []byte("some text")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	s.base = maxUncompressed - 3 // as if so much had been read
+	if s.peek(10) || !errors.Is(s.err, errBomb) {
+		t.Errorf("error %v", s.err)
 	}
 }

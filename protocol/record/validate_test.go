@@ -278,3 +278,20 @@ func TestValidateCutsOffATail(t *testing.T) {
 		}
 	}
 }
+
+// The stamp must not be lost when the batch is rewritten: its deltas are not the times
+// that readers saw.
+func TestRecompressOfAStampedBatchKeepsItsTime(t *testing.T) {
+	b := put16(posAttributes, flagLogAppendTime)(put64(posMaxTimestamp, 5000)(build(t, BatchOptions{}, 3, 5)))
+	rules := anyRules()
+	rules.Recompress, rules.Target, rules.Level = true, Gzip, -1
+	c, err := Validate(b, rules, 9, validateNow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range readAll(t, c.Batch) {
+		if r.Timestamp != 5000 || c.Batch.TimestampType() != CreateTime {
+			t.Errorf("timestamp %d", r.Timestamp)
+		}
+	}
+}
