@@ -63,10 +63,12 @@ func TestKafkasZNodesAreUnderstoodWhole(t *testing.T) {
 	}
 }
 
-// TestOtherVersions: what older and newer brokers and tools write, and what must be refused. want is what we would
-// write of it, "" when it must be refused.
-func TestOtherVersions(t *testing.T) {
-	for _, test := range []struct{ name, path, data, want string }{
+// otherVersion is what an older or newer broker or tool writes. want is what we would write of it, "" when it must be
+// refused.
+type otherVersion struct{ name, path, data, want string }
+
+func TestOtherVersionsOfBrokersAndTopics(t *testing.T) {
+	understand(t, []otherVersion{
 		{
 			"registration version 1", "/brokers/ids/1", `{"version":1,"host":"h","port":9092,"jmx_port":9999,"timestamp":"5"}`,
 			`{"version":5,"host":"h","port":9092,"jmx_port":9999,"timestamp":"5","endpoints":["PLAINTEXT://h:9092"],"listener_security_protocol_map":{"PLAINTEXT":"PLAINTEXT"},"features":{}}`,
@@ -103,7 +105,11 @@ func TestOtherVersions(t *testing.T) {
 		},
 		{"state without isr", "/brokers/topics/t/partitions/0/state", `{"version":1,"leader":-1,"leader_epoch":2,"controller_epoch":3}`, ""},
 		{"state of unknown recovery", "/brokers/topics/t/partitions/0/state", `{"version":1,"leader":-1,"leader_epoch":2,"controller_epoch":3,"isr":[],"leader_recovery_state":2}`, ""},
+	})
+}
 
+func TestOtherVersionsOfTheRest(t *testing.T) {
+	understand(t, []otherVersion{
 		{"config without data", "/config/topics/t", ``, `{"version":1,"config":{}}`},
 		{"config without config", "/config/topics/t", `{"version":1}`, `{"version":1,"config":{}}`},
 		{"config that is no text", "/config/topics/t", `{"version":1,"config":{"a":1}}`, ""},
@@ -125,7 +131,12 @@ func TestOtherVersions(t *testing.T) {
 		{"preferred election", "/admin/preferred_replica_election", `{"version":1,"partitions":[{"topic":"t","partition":0}]}`, `{"version":1,"partitions":[{"topic":"t","partition":0}]}`},
 		{"isr change", "/isr_change_notification/isr_change_0000000000", `{"version":1,"partitions":[]}`, `{"version":1,"partitions":[]}`},
 		{"log directory event", "/log_dir_event_notification/log_dir_event_0000000000", `{"version":1,"broker":2,"event":1}`, `{"version":1,"broker":2,"event":1}`},
-	} {
+	})
+}
+
+func understand(t *testing.T, tests []otherVersion) {
+	t.Helper()
+	for _, test := range tests {
 		got, err := kindOf(t, test.path).Recode([]byte(test.data))
 		switch {
 		case test.want == "" && err == nil:
@@ -135,6 +146,15 @@ func TestOtherVersions(t *testing.T) {
 		case test.want != "" && !sameJSON(t, got, []byte(test.want)):
 			t.Errorf("%s:\n%s, want\n%s", test.name, got, test.want)
 		}
+	}
+}
+
+// TestJSONIsNotEscapedForHTML: old tools search for <default> in the text.
+func TestJSONIsNotEscapedForHTML(t *testing.T) {
+	const change = `{"version":2,"entity_path":"users/<default>"}`
+	got, err := kindOf(t, "/config/changes/config_change_0000000000").Recode([]byte(change))
+	if err != nil || string(got) != change {
+		t.Fatalf("%s, %v", got, err)
 	}
 }
 
