@@ -1,6 +1,7 @@
 package zkserver
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
@@ -162,7 +163,7 @@ func (s *Server) expire() {
 			expired = append(expired, session)
 		}
 	}
-	slices.SortFunc(expired, func(a, b *session) int { return int(a.id>>1 - b.id>>1) })
+	slices.SortFunc(expired, func(a, b *session) int { return cmp.Compare(a.id, b.id) })
 	for _, session := range expired {
 		s.expireSession(session)
 	}

@@ -184,7 +184,7 @@ func (r *Raw) SendFrame(body []byte) error {
 func (r *Raw) SendBytes(p []byte) error {
 	r.conn.SetDeadline(time.Now().Add(callTime))
 	_, err := r.conn.Write(p)
-	return err
+	return ended(err)
 }
 
 // Receive waits for the next answer; events before it are added to Events. A closed connection is
