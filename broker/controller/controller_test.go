@@ -20,17 +20,17 @@ func TestTheFirstBrokerBecomesController(t *testing.T) {
 		n := w.broker(1)
 		n.wantTold("-> 1 UpdateMetadata v8 controller=1/1 brokers=1")
 		if !n.controller.Active() {
-			t.Error("not active")
+			w.Error("not active")
 		}
-		if id, ok, err := n.zk.Controller(t.Context(), nil); id != 1 || !ok || err != nil {
-			t.Errorf("controller is %d, %v, %v", id, ok, err)
+		if id, ok, err := n.zk.Controller(w.Context(), nil); id != 1 || !ok || err != nil {
+			w.Errorf("controller is %d, %v, %v", id, ok, err)
 		}
-		if f, err := n.zk.Feature(t.Context(), nil); !f.Exists || err != nil {
-			t.Errorf("feature: %+v, %v", f, err)
+		if f, err := n.zk.Feature(w.Context(), nil); !f.Exists || err != nil {
+			w.Errorf("feature: %+v, %v", f, err)
 		}
 		second := w.broker(2)
 		if second.controller.Active() {
-			t.Error("two controllers")
+			w.Error("two controllers")
 		}
 		second.wantTold("-> 2 UpdateMetadata v8 controller=1/1 brokers=1,2")
 		n.wantTold("-> 1 UpdateMetadata v8 controller=1/1 brokers=1,2")
@@ -40,6 +40,7 @@ func TestTheFirstBrokerBecomesController(t *testing.T) {
 func TestCreatedTopicIsWrittenAndTold(t *testing.T) {
 	inWorld(t, func(w *world) {
 		n, other := w.broker(1), w.bystander(2)
+		w.settle()
 		n.taken()
 		other.taken()
 		created := n.create(NewTopic{
@@ -47,7 +48,7 @@ func TestCreatedTopicIsWrittenAndTold(t *testing.T) {
 			Config: map[string]*string{"retention.ms": text("60000")},
 		})[0]
 		if created.Partitions != 2 || created.ReplicationFactor != 2 || created.Config["retention.ms"] != "60000" {
-			t.Errorf("created %+v", created)
+			w.Errorf("created %+v", created)
 		}
 		const told = `
 -> %[1]d LeaderAndIsr v7 controller=1/1 leaders=1@b1:9092,2@b2:9092
@@ -59,15 +60,15 @@ func TestCreatedTopicIsWrittenAndTold(t *testing.T) {
 		n.wantTold(fmt.Sprintf(told, 1))
 		other.wantTold(fmt.Sprintf(told, 2))
 		w.wantState(n.zk, "t", 1, "leader=2 epoch=0 isr=2,1 version=0 by=1")
-		written, err := n.zk.Assignments(t.Context(), []string{"t"}, nil)
+		written, err := n.zk.Assignments(w.Context(), []string{"t"}, nil)
 		if err != nil || written["t"].ID != created.ID || !slices.Equal(written["t"].Partitions[1], []int32{2, 1}) {
-			t.Errorf("written %+v, %v", written, err)
+			w.Errorf("written %+v, %v", written, err)
 		}
-		if c, err := n.zk.Config(t.Context(), zkmeta.Entity{Type: "topics", Name: "t"}); c["retention.ms"] != "60000" || err != nil {
-			t.Errorf("config %v, %v", c, err)
+		if c, err := n.zk.Config(w.Context(), zkmeta.Entity{Type: "topics", Name: "t"}); c["retention.ms"] != "60000" || err != nil {
+			w.Errorf("config %v, %v", c, err)
 		}
 		if got := n.metric("partitions"); got != 2 {
-			t.Errorf("%v partitions", got)
+			w.Errorf("%v partitions", got)
 		}
 	})
 }
@@ -78,7 +79,7 @@ func TestRequestsCarryTheEpochOfTheirDestination(t *testing.T) {
 		other := w.bystander(2)
 		for _, r := range other.taken() {
 			if got := r.(*kmsg.UpdateMetadataRequest).BrokerEpoch; got != other.epoch {
-				t.Errorf("broker epoch %d, want %d", got, other.epoch)
+				w.Errorf("broker epoch %d, want %d", got, other.epoch)
 			}
 		}
 	})
@@ -97,29 +98,29 @@ func TestCreateTopicsRefusals(t *testing.T) {
 			{Name: "z.1", Partitions: -1, ReplicationFactor: -1},
 		}
 		want := []error{ErrInvalidTopic, ErrTopicExists, ErrInvalidReplicationFactor, ErrInvalidConfig, nil}
-		for i, c := range n.controller.CreateTopics(t.Context(), topics, true) {
+		for i, c := range n.controller.CreateTopics(w.Context(), topics, true) {
 			if !errors.Is(c.Err, want[i]) || (want[i] == nil && c.Err != nil) {
-				t.Errorf("%s: %v", topics[i].Name, c.Err)
+				w.Errorf("%s: %v", topics[i].Name, c.Err)
 			}
 			if c.Err == nil && (c.Partitions != 1 || c.ReplicationFactor != 1 || c.ID != [16]byte{}) {
-				t.Errorf("%s: %+v", topics[i].Name, c)
+				w.Errorf("%s: %+v", topics[i].Name, c)
 			}
 		}
-		if names, err := n.zk.Topics(t.Context(), nil); len(names) != 1 || err != nil {
-			t.Errorf("validating created topics: %v, %v", names, err)
+		if names, err := n.zk.Topics(w.Context(), nil); len(names) != 1 || err != nil {
+			w.Errorf("validating created topics: %v, %v", names, err)
 		}
-		for _, c := range other.controller.CreateTopics(t.Context(), topics[4:], false) {
+		for _, c := range other.controller.CreateTopics(w.Context(), topics[4:], false) {
 			if !errors.Is(c.Err, ErrNotController) {
-				t.Errorf("another broker: %v", c.Err)
+				w.Errorf("another broker: %v", c.Err)
 			}
 		}
 		// Two names of one call collide.
-		both := n.controller.CreateTopics(t.Context(), []NewTopic{placed("p.q", []int32{1}), placed("p_q", []int32{1})}, false)
+		both := n.controller.CreateTopics(w.Context(), []NewTopic{placed("p.q", []int32{1}), placed("p_q", []int32{1})}, false)
 		if both[0].Err != nil || !errors.Is(both[1].Err, ErrInvalidTopic) {
-			t.Errorf("colliding: %v, %v", both[0].Err, both[1].Err)
+			w.Errorf("colliding: %v, %v", both[0].Err, both[1].Err)
 		}
 		if told := n.told(); told == "" {
-			t.Error("the created topic was not told")
+			w.Error("the created topic was not told")
 		}
 	})
 }
@@ -127,6 +128,7 @@ func TestCreateTopicsRefusals(t *testing.T) {
 func TestManyPartitionsTravelInOneRequest(t *testing.T) {
 	inWorld(t, func(w *world) {
 		n, other := w.broker(1), w.bystander(2)
+		w.settle()
 		for name, topics := range map[string][]NewTopic{
 			"one topic":   {{Name: "big", Partitions: 10_000, ReplicationFactor: 2}},
 			"many topics": many("small-%d", 300),
@@ -141,10 +143,10 @@ func TestManyPartitionsTravelInOneRequest(t *testing.T) {
 					kinds[kmsg.NameForKey(r.Key())]++
 				}
 				if kinds["LeaderAndISR"] != 1 || kinds["UpdateMetadata"] != 1 || len(kinds) != 2 {
-					t.Errorf("%s: broker %d got %v", name, b.id, kinds)
+					w.Errorf("%s: broker %d got %v", name, b.id, kinds)
 				}
 			}
-			t.Logf("%s: %v", name, time.Since(start))
+			w.Logf("%s: %v", name, time.Since(start))
 		}
 	})
 }
@@ -161,22 +163,22 @@ func TestTopicCreatedByAnotherBrokerIsTakenUp(t *testing.T) {
 	inWorld(t, func(w *world) {
 		n, other := w.broker(1), w.broker(2)
 		n.taken()
-		created := other.controller.CreateDirectly(t.Context(), NewTopic{Name: "auto", Partitions: 1, ReplicationFactor: 1})
+		created := other.controller.CreateDirectly(w.Context(), NewTopic{Name: "auto", Partitions: 1, ReplicationFactor: 1})
 		if created.Err != nil {
-			t.Fatal(created.Err)
+			w.Fatal(created.Err)
 		}
 		n.wantTold(`
 -> 1 LeaderAndIsr v7 controller=1/1 leaders=1@b1:9092
      auto-0 leader=1 epoch=0 isr=1 version=0 replicas=1 controller_epoch=1 new
 -> 1 UpdateMetadata v8 controller=1/1 brokers=1,2
      auto-0 leader=1 epoch=0 isr=1 version=0 replicas=1`)
-		again := other.controller.CreateDirectly(t.Context(), NewTopic{Name: "auto", Partitions: 1, ReplicationFactor: 1})
+		again := other.controller.CreateDirectly(w.Context(), NewTopic{Name: "auto", Partitions: 1, ReplicationFactor: 1})
 		if !errors.Is(again.Err, ErrTopicExists) {
-			t.Errorf("created twice: %v", again.Err)
+			w.Errorf("created twice: %v", again.Err)
 		}
-		few := other.controller.CreateDirectly(t.Context(), NewTopic{Name: "three", Partitions: 1, ReplicationFactor: 3})
+		few := other.controller.CreateDirectly(w.Context(), NewTopic{Name: "three", Partitions: 1, ReplicationFactor: 3})
 		if few.Err == nil || few.Err.Error() != "Replication factor: 3 larger than available brokers: 2." {
-			t.Errorf("too few brokers: %v", few.Err)
+			w.Errorf("too few brokers: %v", few.Err)
 		}
 	})
 }
@@ -184,11 +186,12 @@ func TestTopicCreatedByAnotherBrokerIsTakenUp(t *testing.T) {
 func TestDeletedTopicIsGoneAndCanBeCreatedAgain(t *testing.T) {
 	inWorld(t, func(w *world) {
 		n, other := w.broker(1), w.bystander(2)
+		w.settle()
 		first := n.create(placed("t", []int32{1, 2}))[0]
 		n.taken()
 		other.taken()
-		if errs := n.controller.DeleteTopics(t.Context(), []string{"t", "unknown"}); errs[0] != nil || !errors.Is(errs[1], ErrUnknownTopic) {
-			t.Fatalf("delete: %v", errs)
+		if errs := n.controller.DeleteTopics(w.Context(), []string{"t", "unknown"}); errs[0] != nil || !errors.Is(errs[1], ErrUnknownTopic) {
+			w.Fatalf("delete: %v", errs)
 		}
 		other.wantTold(`
 -> 2 UpdateMetadata v8 controller=1/1 brokers=1,2
@@ -201,7 +204,7 @@ func TestDeletedTopicIsGoneAndCanBeCreatedAgain(t *testing.T) {
 		n.taken()
 		second := n.create(placed("t", []int32{2}))[0]
 		if first.ID == second.ID {
-			t.Error("same id again")
+			w.Error("same id again")
 		}
 		other.wantTold(`
 -> 2 LeaderAndIsr v7 controller=1/1 leaders=2@b2:9092
@@ -209,8 +212,8 @@ func TestDeletedTopicIsGoneAndCanBeCreatedAgain(t *testing.T) {
 -> 2 UpdateMetadata v8 controller=1/1 brokers=1,2
      t-0 leader=2 epoch=0 isr=2 version=0 replicas=2`)
 		// The watches of the first life do not disturb the second: it can grow.
-		if errs := n.controller.CreatePartitions(t.Context(), []MorePartitions{{Topic: "t", Count: 2}}, false); errs[0] != nil {
-			t.Fatal(errs[0])
+		if errs := n.controller.CreatePartitions(w.Context(), []MorePartitions{{Topic: "t", Count: 2}}, false); errs[0] != nil {
+			w.Fatal(errs[0])
 		}
 		w.settle()
 		w.wantState(n.zk, "t", 1, "leader=1 epoch=0 isr=1 version=0 by=1")
@@ -241,16 +244,16 @@ func TestManyTopicsAreDeletedTogether(t *testing.T) {
 		for i := range topics {
 			names[i] = topics[i].Name
 		}
-		for i, err := range n.controller.DeleteTopics(t.Context(), names) {
+		for i, err := range n.controller.DeleteTopics(w.Context(), names) {
 			if err != nil {
-				t.Fatalf("%s: %v", names[i], err)
+				w.Fatalf("%s: %v", names[i], err)
 			}
 		}
 		if got := len(n.taken()); got != 3 {
-			t.Errorf("%d requests", got)
+			w.Errorf("%d requests", got)
 		}
-		if left, err := n.zk.Topics(t.Context(), nil); len(left) != 0 || err != nil {
-			t.Errorf("left: %v, %v", left, err)
+		if left, err := n.zk.Topics(w.Context(), nil); len(left) != 0 || err != nil {
+			w.Errorf("left: %v, %v", left, err)
 		}
 	})
 }
@@ -258,18 +261,19 @@ func TestManyTopicsAreDeletedTogether(t *testing.T) {
 func TestDeletionWaitsForADeadBroker(t *testing.T) {
 	inWorld(t, func(w *world) {
 		n, other := w.broker(1), w.bystander(2)
+		w.settle()
 		n.create(placed("t", []int32{1, 2}))
 		other.stop()
 		w.settle()
-		if errs := n.controller.DeleteTopics(t.Context(), []string{"t"}); errs[0] != nil {
-			t.Fatal(errs[0])
+		if errs := n.controller.DeleteTopics(w.Context(), []string{"t"}); errs[0] != nil {
+			w.Fatal(errs[0])
 		}
 		w.settle()
-		if c := n.controller.CreateTopics(t.Context(), []NewTopic{placed("t", []int32{1})}, false); !errors.Is(c[0].Err, ErrTopicExists) {
-			t.Errorf("created while it is being deleted: %v", c[0].Err)
+		if c := n.controller.CreateTopics(w.Context(), []NewTopic{placed("t", []int32{1})}, false); !errors.Is(c[0].Err, ErrTopicExists) {
+			w.Errorf("created while it is being deleted: %v", c[0].Err)
 		}
-		if errs := n.controller.CreatePartitions(t.Context(), []MorePartitions{{Topic: "t", Count: 9}}, false); !errors.Is(errs[0], ErrInvalidTopic) {
-			t.Errorf("grown while it is being deleted: %v", errs[0])
+		if errs := n.controller.CreatePartitions(w.Context(), []MorePartitions{{Topic: "t", Count: 9}}, false); !errors.Is(errs[0], ErrInvalidTopic) {
+			w.Errorf("grown while it is being deleted: %v", errs[0])
 		}
 		// The broker comes back with a broken directory: it refuses to delete.
 		back := w.bystander(2)
@@ -281,7 +285,7 @@ func TestDeletionWaitsForADeadBroker(t *testing.T) {
 		})
 		w.settle()
 		if got := n.metric("topics_to_delete"); got != 1 {
-			t.Errorf("%v topics to delete", got)
+			w.Errorf("%v topics to delete", got)
 		}
 		// Repaired, and started anew.
 		back.stop()
@@ -296,16 +300,16 @@ func TestDeletionDisabled(t *testing.T) {
 	inWorld(t, func(w *world) {
 		n := w.broker(1, "delete.topic.enable=false")
 		n.create(placed("t", []int32{1}))
-		if errs := n.controller.DeleteTopics(t.Context(), []string{"t"}); !errors.Is(errs[0], ErrTopicDeletionDisabled) {
-			t.Errorf("delete: %v", errs[0])
+		if errs := n.controller.DeleteTopics(w.Context(), []string{"t"}); !errors.Is(errs[0], ErrTopicDeletionDisabled) {
+			w.Errorf("delete: %v", errs[0])
 		}
 		// Another tool marks it.
-		if err := n.zk.MarkForDeletion(t.Context(), "t"); err != nil {
-			t.Fatal(err)
+		if err := n.zk.MarkForDeletion(w.Context(), "t"); err != nil {
+			w.Fatal(err)
 		}
 		w.settle()
-		if marked, err := n.zk.DeletionMarkers(t.Context(), nil); len(marked) != 0 || err != nil {
-			t.Errorf("marked are %v, %v", marked, err)
+		if marked, err := n.zk.DeletionMarkers(w.Context(), nil); len(marked) != 0 || err != nil {
+			w.Errorf("marked are %v, %v", marked, err)
 		}
 		w.wantState(n.zk, "t", 0, "leader=1 epoch=0 isr=1 version=0 by=1")
 	})
@@ -316,6 +320,7 @@ func TestCreatePartitions(t *testing.T) {
 		n := w.broker(1)
 		w.bystander(2)
 		w.bystander(3)
+		w.settle()
 		n.create(placed("t", []int32{2, 3}, []int32{3, 1}))
 		for _, test := range []struct {
 			more MorePartitions
@@ -331,28 +336,28 @@ func TestCreatePartitions(t *testing.T) {
 			{MorePartitions{Topic: "t", Count: 3, Assignment: [][]int32{{}}}, ErrInvalidAssignment, "Cannot have replication factor of 0 for partition id 2."},
 			{MorePartitions{Topic: "t", Count: 4, Assignment: [][]int32{{1}, {1, 2, 3}}}, ErrInvalidAssignment, "Inconsistent replication factor between partitions, partition 0 has 2 while partitions [2, 3] have replication factors [1, 3], respectively."},
 		} {
-			err := n.controller.CreatePartitions(t.Context(), []MorePartitions{test.more}, false)[0]
+			err := n.controller.CreatePartitions(w.Context(), []MorePartitions{test.more}, false)[0]
 			if !errors.Is(err, test.err) || err.Error() != test.text {
-				t.Errorf("%+v: %v", test.more, err)
+				w.Errorf("%+v: %v", test.more, err)
 			}
 		}
 		n.taken()
-		if errs := n.controller.CreatePartitions(t.Context(), []MorePartitions{{Topic: "t", Count: 5}}, true); errs[0] != nil {
-			t.Errorf("validate: %v", errs[0])
+		if errs := n.controller.CreatePartitions(w.Context(), []MorePartitions{{Topic: "t", Count: 5}}, true); errs[0] != nil {
+			w.Errorf("validate: %v", errs[0])
 		}
 		if told := n.told(); told != "" {
-			t.Errorf("validating told %s", told)
+			w.Errorf("validating told %s", told)
 		}
-		if errs := n.controller.CreatePartitions(t.Context(), []MorePartitions{{Topic: "t", Count: 4}}, false); errs[0] != nil {
-			t.Fatal(errs[0])
+		if errs := n.controller.CreatePartitions(w.Context(), []MorePartitions{{Topic: "t", Count: 4}}, false); errs[0] != nil {
+			w.Fatal(errs[0])
 		}
 		w.settle()
 		// Kafka starts at the place of partition 0's first replica: 2 + 2 → 1.
 		w.wantState(n.zk, "t", 2, "leader=1 epoch=0 isr=1,3 version=0 by=1")
 		w.wantState(n.zk, "t", 3, "leader=2 epoch=0 isr=2,3 version=0 by=1")
-		a, err := n.zk.Assignments(t.Context(), []string{"t"}, nil)
+		a, err := n.zk.Assignments(w.Context(), []string{"t"}, nil)
 		if err != nil || len(a["t"].Partitions) != 4 || a["t"].ID == [16]byte{} {
-			t.Errorf("written %+v, %v", a, err)
+			w.Errorf("written %+v, %v", a, err)
 		}
 	})
 }
@@ -361,19 +366,19 @@ func TestProducerIDs(t *testing.T) {
 	inWorld(t, func(w *world) {
 		n, other := w.broker(1), w.broker(2)
 		for i := range int64(2) {
-			first, count, err := n.controller.AllocateProducerIDs(t.Context(), 2, other.epoch)
+			first, count, err := n.controller.AllocateProducerIDs(w.Context(), 2, other.epoch)
 			if first != i*1000 || count != 1000 || err != nil {
-				t.Errorf("block %d: %d, %d, %v", i, first, count, err)
+				w.Errorf("block %d: %d, %d, %v", i, first, count, err)
 			}
 		}
-		if _, _, err := n.controller.AllocateProducerIDs(t.Context(), 2, other.epoch-1); !errors.Is(err, ErrStaleBrokerEpoch) {
-			t.Errorf("stale epoch: %v", err)
+		if _, _, err := n.controller.AllocateProducerIDs(w.Context(), 2, other.epoch-1); !errors.Is(err, ErrStaleBrokerEpoch) {
+			w.Errorf("stale epoch: %v", err)
 		}
-		if _, _, err := n.controller.AllocateProducerIDs(t.Context(), 3, 1); !errors.Is(err, ErrBrokerNotRegistered) {
-			t.Errorf("unknown broker: %v", err)
+		if _, _, err := n.controller.AllocateProducerIDs(w.Context(), 3, 1); !errors.Is(err, ErrBrokerNotRegistered) {
+			w.Errorf("unknown broker: %v", err)
 		}
-		if _, _, err := other.controller.AllocateProducerIDs(t.Context(), 2, other.epoch); !errors.Is(err, ErrNotController) {
-			t.Errorf("not controller: %v", err)
+		if _, _, err := other.controller.AllocateProducerIDs(w.Context(), 2, other.epoch); !errors.Is(err, ErrNotController) {
+			w.Errorf("not controller: %v", err)
 		}
 	})
 }
@@ -381,6 +386,7 @@ func TestProducerIDs(t *testing.T) {
 func TestDeadBrokerIsReplacedAndComesBack(t *testing.T) {
 	inWorld(t, func(w *world) {
 		n, other := w.broker(1), w.bystander(2)
+		w.settle()
 		n.create(placed("t", []int32{2, 1}))
 		n.taken()
 		other.stop()
@@ -403,6 +409,7 @@ func TestDeadBrokerIsReplacedAndComesBack(t *testing.T) {
 func TestBouncedBroker(t *testing.T) {
 	inWorld(t, func(w *world) {
 		n, other := w.broker(1), w.bystander(2)
+		w.settle()
 		n.create(placed("t", []int32{2, 1}))
 		n.taken()
 		other.taken()
@@ -423,11 +430,11 @@ func TestBouncedBroker(t *testing.T) {
 		w.wantState(n.zk, "t", 0, "leader=1 epoch=1 isr=1 version=1 by=1")
 		got := back.taken()
 		if len(got) == 0 {
-			t.Fatal("the new process was told nothing")
+			w.Fatal("the new process was told nothing")
 		}
 		for _, r := range got {
 			if r, ok := r.(*kmsg.LeaderAndISRRequest); ok && r.BrokerEpoch != back.epoch {
-				t.Errorf("broker epoch %d, want %d", r.BrokerEpoch, back.epoch)
+				w.Errorf("broker epoch %d, want %d", r.BrokerEpoch, back.epoch)
 			}
 		}
 	})
@@ -442,7 +449,7 @@ func TestRequestsAreRepeatedUntilAnswered(t *testing.T) {
 		n.create(placed("t", []int32{2}))
 		n.create(placed("u", []int32{2}))
 		if got := n.metric("requests_unsent"); got != 4 {
-			t.Errorf("%v requests unsent", got)
+			w.Errorf("%v requests unsent", got)
 		}
 		w.pass(time.Second)
 		other.refuse(false)
@@ -457,7 +464,7 @@ func TestRequestsAreRepeatedUntilAnswered(t *testing.T) {
 -> 2 UpdateMetadata v8 controller=1/1 brokers=1,2
      u-0 leader=2 epoch=0 isr=2 version=0 replicas=2`)
 		if got := n.metric("requests_unsent"); got != 0 {
-			t.Errorf("%v requests unsent", got)
+			w.Errorf("%v requests unsent", got)
 		}
 	})
 }
@@ -465,6 +472,7 @@ func TestRequestsAreRepeatedUntilAnswered(t *testing.T) {
 func TestFailedLogDirectory(t *testing.T) {
 	inWorld(t, func(w *world) {
 		n, other := w.broker(1), w.bystander(2)
+		w.settle()
 		n.create(placed("t", []int32{2, 1}, []int32{2, 1}))
 		other.answers(func(r kmsg.Request) kmsg.Response {
 			if r.Key() != 4 {
@@ -477,14 +485,14 @@ func TestFailedLogDirectory(t *testing.T) {
 				return 0
 			})
 		})
-		if err := other.zk.ReportLogDirFailure(t.Context(), 2); err != nil {
-			t.Fatal(err)
+		if err := other.zk.ReportLogDirFailure(w.Context(), 2); err != nil {
+			w.Fatal(err)
 		}
 		w.settle()
 		w.wantState(n.zk, "t", 0, "leader=1 epoch=1 isr=1 version=1 by=1")
 		w.wantState(n.zk, "t", 1, "leader=2 epoch=0 isr=2,1 version=0 by=1")
-		if names, _, err := n.zk.LogDirEvents(t.Context(), nil); len(names) != 0 || err != nil {
-			t.Errorf("events left: %v, %v", names, err)
+		if names, _, err := n.zk.LogDirEvents(w.Context(), nil); len(names) != 0 || err != nil {
+			w.Errorf("events left: %v, %v", names, err)
 		}
 	})
 }
@@ -505,8 +513,8 @@ func TestChangedEndpointsAreTold(t *testing.T) {
 		w.nodes[other.address] = other
 		w.mu.Unlock()
 		other.refuse(false)
-		if err := other.zk.UpdateBroker(t.Context(), other.registration()); err != nil {
-			t.Fatal(err)
+		if err := other.zk.UpdateBroker(w.Context(), other.registration()); err != nil {
+			w.Fatal(err)
 		}
 		other.wantTold(`
 -> 2 LeaderAndIsr v7 controller=1/1 leaders=2@b2:9092
@@ -516,7 +524,7 @@ func TestChangedEndpointsAreTold(t *testing.T) {
 -> 2 UpdateMetadata v8 controller=1/1 brokers=1,2`)
 		for _, r := range n.taken() {
 			if e := r.(*kmsg.UpdateMetadataRequest).LiveBrokers[1].Endpoints[0]; e.Host != "moved" || e.ListenerName != "PLAINTEXT" {
-				t.Errorf("endpoint %+v", e)
+				w.Errorf("endpoint %+v", e)
 			}
 		}
 	})
@@ -531,10 +539,10 @@ func TestExpiredControllerRegistersAndIsElectedAnew(t *testing.T) {
 		n.expire()
 		w.pass(5 * time.Second)
 		if n.epoch <= first {
-			t.Errorf("broker epoch %d after %d", n.epoch, first)
+			w.Errorf("broker epoch %d after %d", n.epoch, first)
 		}
 		if !n.controller.Active() {
-			t.Error("not active")
+			w.Error("not active")
 		}
 		n.wantTold(`
 -> 1 UpdateMetadata v8 controller=1/2 brokers=1
@@ -555,14 +563,14 @@ func TestAnotherBrokerTakesOver(t *testing.T) {
 		n.stop()
 		w.settle()
 		if !other.controller.Active() {
-			t.Fatal("nobody took over")
+			w.Fatal("nobody took over")
 		}
 		w.wantState(other.zk, "t", 0, "leader=2 epoch=2 isr=2 version=2 by=2")
 		if got := other.metric("epoch"); got != 2 {
-			t.Errorf("epoch %v", got)
+			w.Errorf("epoch %v", got)
 		}
 		if got := other.metric("preferred_imbalance"); got != 1 {
-			t.Errorf("imbalance %v", got)
+			w.Errorf("imbalance %v", got)
 		}
 	})
 }
@@ -581,13 +589,14 @@ func (w *world) usurp(zk *zkmeta.Client, l zkmeta.Lease) {
 func TestDeposedControllerResigns(t *testing.T) {
 	inWorld(t, func(w *world) {
 		n, other := w.broker(1), w.bystander(2)
+		w.settle()
 		w.usurp(other.zk, zkmeta.Lease{Epoch: 1, EpochVersion: 1})
 		w.settle()
 		if n.controller.Active() {
-			t.Error("still active")
+			w.Error("still active")
 		}
 		if got := n.metric("epoch") + n.metric("brokers"); got != 0 {
-			t.Errorf("metrics of a term that is over: %v", got)
+			w.Errorf("metrics of a term that is over: %v", got)
 		}
 	})
 }
@@ -597,6 +606,7 @@ func TestDeposedControllerResigns(t *testing.T) {
 func TestControllerMovesInTheMiddleOfABatch(t *testing.T) {
 	inWorld(t, func(w *world) {
 		n, other := w.broker(1), w.bystander(2)
+		w.settle()
 		n.create(placed("before", []int32{1}))
 		n.taken()
 		other.taken()
@@ -613,21 +623,21 @@ func TestControllerMovesInTheMiddleOfABatch(t *testing.T) {
 			}
 			return zkserver.Verdict{}
 		})
-		created := n.controller.CreateTopics(t.Context(), []NewTopic{placed("t", []int32{1, 2})}, false)
+		created := n.controller.CreateTopics(w.Context(), []NewTopic{placed("t", []int32{1, 2})}, false)
 		w.settle()
 		if created[0].Err != nil {
-			t.Errorf("the topic is there, but: %v", created[0].Err)
+			w.Errorf("the topic is there, but: %v", created[0].Err)
 		}
 		if n.controller.Active() {
-			t.Error("still active")
+			w.Error("still active")
 		}
 		w.wantState(other.zk, "t", 0, "none")
 		if got := n.told() + other.told(); got != "" {
-			t.Errorf("told %s", got)
+			w.Errorf("told %s", got)
 		}
 		// The usurper goes; what was begun is finished.
-		if err := other.zk.Abdicate(t.Context(), zkmeta.Lease{Epoch: 2, EpochVersion: 2}); err != nil {
-			t.Fatal(err)
+		if err := other.zk.Abdicate(w.Context(), zkmeta.Lease{Epoch: 2, EpochVersion: 2}); err != nil {
+			w.Fatal(err)
 		}
 		w.settle()
 		w.wantState(n.zk, "t", 0, "leader=1 epoch=0 isr=1,2 version=0 by=3")
@@ -648,15 +658,15 @@ func TestLostAnswersOfZooKeeperChangeNothing(t *testing.T) {
 			}
 			return zkserver.Verdict{}
 		})
-		for _, c := range n.controller.CreateTopics(t.Context(), []NewTopic{placed("t", []int32{1})}, false) {
+		for _, c := range n.controller.CreateTopics(w.Context(), []NewTopic{placed("t", []int32{1})}, false) {
 			if c.Err != nil {
-				t.Fatal(c.Err)
+				w.Fatal(c.Err)
 			}
 		}
 		w.pass(10 * time.Second)
 		w.wantState(n.zk, "t", 0, "leader=1 epoch=0 isr=1 version=0 by=1")
 		if !n.controller.Active() {
-			t.Error("not active")
+			w.Error("not active")
 		}
 	})
 }
@@ -672,28 +682,28 @@ func TestCallsEndWithTheirContextAndWithRun(t *testing.T) {
 			}
 			return zkserver.Verdict{}
 		})
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(w.Context())
 		results := make(chan error, 2)
 		go func() {
 			results <- n.controller.CreateTopics(ctx, []NewTopic{placed("t", []int32{1})}, false)[0].Err
 		}()
 		go func() {
-			results <- n.controller.CreateTopics(t.Context(), []NewTopic{placed("u", []int32{1})}, false)[0].Err
+			results <- n.controller.CreateTopics(w.Context(), []NewTopic{placed("u", []int32{1})}, false)[0].Err
 		}()
 		w.settle()
 		cancel()
 		if err := <-results; !errors.Is(err, context.Canceled) {
-			t.Errorf("canceled call: %v", err)
+			w.Errorf("canceled call: %v", err)
 		}
 		n.cancel()
 		if err := <-results; !errors.Is(err, ErrNotController) {
-			t.Errorf("call at the end: %v", err)
+			w.Errorf("call at the end: %v", err)
 		}
 		w.interceptWith(nil)
 		close(release)
 		<-n.ended
-		if err := n.controller.CreateTopics(t.Context(), []NewTopic{placed("v", []int32{1})}, false)[0].Err; !errors.Is(err, ErrNotController) {
-			t.Errorf("call after the end: %v", err)
+		if err := n.controller.CreateTopics(w.Context(), []NewTopic{placed("v", []int32{1})}, false)[0].Err; !errors.Is(err, ErrNotController) {
+			w.Errorf("call after the end: %v", err)
 		}
 	})
 }
@@ -701,13 +711,13 @@ func TestCallsEndWithTheirContextAndWithRun(t *testing.T) {
 func TestTopicWithoutIDGetsOne(t *testing.T) {
 	inWorld(t, func(w *world) {
 		n := w.broker(1)
-		if err := n.zk.CreateTopic(t.Context(), nil, zkmeta.TopicAssignment{Topic: "old", Partitions: map[int32][]int32{0: {1}}}, nil); err != nil {
-			t.Fatal(err)
+		if err := n.zk.CreateTopic(w.Context(), nil, zkmeta.TopicAssignment{Topic: "old", Partitions: map[int32][]int32{0: {1}}}, nil); err != nil {
+			w.Fatal(err)
 		}
 		w.settle()
-		a, err := n.zk.Assignments(t.Context(), []string{"old"}, nil)
+		a, err := n.zk.Assignments(w.Context(), []string{"old"}, nil)
 		if err != nil || a["old"].ID == [16]byte{} {
-			t.Errorf("written %+v, %v", a, err)
+			w.Errorf("written %+v, %v", a, err)
 		}
 		w.wantState(n.zk, "old", 0, "leader=1 epoch=0 isr=1 version=0 by=1")
 	})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -130,12 +131,12 @@ func (w *world) bystander(id int32) *node {
 	w.Helper()
 	n := w.node(id)
 	close(n.ended)
-	if _, err := n.register(w.Context()); err != nil {
-		w.Fatal(err)
-	}
 	w.mu.Lock()
 	w.nodes[n.address] = n
 	w.mu.Unlock()
+	if _, err := n.register(w.Context()); err != nil {
+		w.Fatal(err)
+	}
 	return n
 }
 
@@ -282,7 +283,9 @@ func (n *node) serve(conn net.Conn) {
 }
 
 // success answers a request as a broker does that did everything.
-func success(r kmsg.Request) kmsg.Response { return answerWith(r, func(string, int32) int16 { return 0 }) }
+func success(r kmsg.Request) kmsg.Response {
+	return answerWith(r, func(string, int32) int16 { return 0 })
+}
 
 // answerWith answers with a code for each partition; topics are told by id in
 // LeaderAndIsr's answer.
@@ -346,19 +349,14 @@ func (n *node) taken() []kmsg.Request {
 	return taken
 }
 
+var brokerEpoch = regexp.MustCompile(` broker_epoch=\d+`)
+
 // told is taken in words; broker epochs and topic ids are left out.
 func (n *node) told() string {
 	var b strings.Builder
 	for _, r := range n.taken() {
 		for line := range strings.Lines(describe(n.id, r)) {
-			if i := strings.Index(line, " broker_epoch="); i >= 0 {
-				rest := line[i+1:]
-				line = line[:i] + rest[strings.Index(rest, " "):]
-				if !strings.Contains(rest, " ") {
-					line = line[:i] + "\n"
-				}
-			}
-			b.WriteString(line)
+			b.WriteString(brokerEpoch.ReplaceAllString(line, ""))
 		}
 	}
 	return b.String()
