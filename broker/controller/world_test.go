@@ -127,9 +127,13 @@ func (w *world) node(id int32) *node {
 }
 
 // bystander starts a broker that only is there.
-func (w *world) bystander(id int32) *node {
+func (w *world) bystander(id int32) *node { return w.answering(id, nil) }
+
+// answering starts a bystander that answers in its own way from the beginning.
+func (w *world) answering(id int32, answer func(kmsg.Request) kmsg.Response) *node {
 	w.Helper()
 	n := w.node(id)
+	n.answer = answer
 	close(n.ended)
 	w.mu.Lock()
 	w.nodes[n.address] = n
