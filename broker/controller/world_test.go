@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-zookeeper/zk"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -430,4 +431,15 @@ func (n *node) metric(name string) float64 {
 		n.w.Fatalf("no metric %s", name)
 	}
 	return families[i].GetMetric()[0].GetGauge().GetValue()
+}
+
+// raw opens a session of a tool that writes znodes by itself.
+func (w *world) raw(use func(conn *zk.Conn)) {
+	w.Helper()
+	conn, _, err := zk.Connect([]string{"127.0.0.1:2181"}, 18*time.Second, zk.WithDialer(w.network.Dial), zk.WithLogInfo(false))
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer conn.Close()
+	use(conn)
 }

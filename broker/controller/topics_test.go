@@ -1,41 +1,15 @@
 package controller
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kbroker/kbroker/zkmeta"
-	"github.com/kbroker/kbroker/zkmeta/zkserver"
 )
-
-func TestTheFirstBrokerBecomesController(t *testing.T) {
-	inWorld(t, func(w *world) {
-		n := w.broker(1)
-		n.wantTold("-> 1 UpdateMetadata v8 controller=1/1 brokers=1")
-		if !n.controller.Active() {
-			w.Error("not active")
-		}
-		if id, ok, err := n.zk.Controller(w.Context(), nil); id != 1 || !ok || err != nil {
-			w.Errorf("controller is %d, %v, %v", id, ok, err)
-		}
-		if f, err := n.zk.Feature(w.Context(), nil); !f.Exists || err != nil {
-			w.Errorf("feature: %+v, %v", f, err)
-		}
-		second := w.broker(2)
-		if second.controller.Active() {
-			w.Error("two controllers")
-		}
-		second.wantTold("-> 2 UpdateMetadata v8 controller=1/1 brokers=1,2")
-		n.wantTold("-> 1 UpdateMetadata v8 controller=1/1 brokers=1,2")
-	})
-}
 
 func TestCreatedTopicIsWrittenAndTold(t *testing.T) {
 	inWorld(t, func(w *world) {
@@ -69,18 +43,6 @@ func TestCreatedTopicIsWrittenAndTold(t *testing.T) {
 		}
 		if got := n.metric("partitions"); got != 2 {
 			w.Errorf("%v partitions", got)
-		}
-	})
-}
-
-func TestRequestsCarryTheEpochOfTheirDestination(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.broker(1)
-		other := w.bystander(2)
-		for _, r := range other.taken() {
-			if got := r.(*kmsg.UpdateMetadataRequest).BrokerEpoch; got != other.epoch {
-				w.Errorf("broker epoch %d, want %d", got, other.epoch)
-			}
 		}
 	})
 }
@@ -135,7 +97,6 @@ func TestManyPartitionsTravelInOneRequest(t *testing.T) {
 		} {
 			n.taken()
 			other.taken()
-			start := time.Now()
 			n.create(topics...)
 			for _, b := range []*node{n, other} {
 				kinds := map[string]int{}
@@ -146,7 +107,6 @@ func TestManyPartitionsTravelInOneRequest(t *testing.T) {
 					w.Errorf("%s: broker %d got %v", name, b.id, kinds)
 				}
 			}
-			w.Logf("%s: %v", name, time.Since(start))
 		}
 	})
 }
@@ -357,336 +317,6 @@ func TestCreatePartitions(t *testing.T) {
 		a, err := n.zk.Assignments(w.Context(), []string{"t"}, nil)
 		if err != nil || len(a["t"].Partitions) != 4 || a["t"].ID == [16]byte{} {
 			w.Errorf("written %+v, %v", a, err)
-		}
-	})
-}
-
-func TestProducerIDs(t *testing.T) {
-	inWorld(t, func(w *world) {
-		n, other := w.broker(1), w.broker(2)
-		for i := range int64(2) {
-			first, count, err := n.controller.AllocateProducerIDs(w.Context(), 2, other.epoch)
-			if first != i*1000 || count != 1000 || err != nil {
-				w.Errorf("block %d: %d, %d, %v", i, first, count, err)
-			}
-		}
-		if _, _, err := n.controller.AllocateProducerIDs(w.Context(), 2, other.epoch-1); !errors.Is(err, ErrStaleBrokerEpoch) {
-			w.Errorf("stale epoch: %v", err)
-		}
-		if _, _, err := n.controller.AllocateProducerIDs(w.Context(), 3, 1); !errors.Is(err, ErrBrokerNotRegistered) {
-			w.Errorf("unknown broker: %v", err)
-		}
-		if _, _, err := other.controller.AllocateProducerIDs(w.Context(), 2, other.epoch); !errors.Is(err, ErrNotController) {
-			w.Errorf("not controller: %v", err)
-		}
-	})
-}
-
-func TestDeadBrokerIsReplacedAndComesBack(t *testing.T) {
-	inWorld(t, func(w *world) {
-		n, other := w.broker(1), w.bystander(2)
-		w.settle()
-		n.create(placed("t", []int32{2, 1}))
-		n.taken()
-		other.stop()
-		w.settle()
-		w.wantState(n.zk, "t", 0, "leader=1 epoch=1 isr=1 version=1 by=1")
-		n.taken()
-		back := w.bystander(2)
-		back.wantTold(`
--> 2 UpdateMetadata v8 controller=1/1 brokers=1,2
-     t-0 leader=1 epoch=1 isr=1 version=1 replicas=2,1
--> 2 LeaderAndIsr v7 controller=1/1 leaders=1@b1:9092
-     t-0 leader=1 epoch=1 isr=1 version=1 replicas=2,1 controller_epoch=1
--> 2 UpdateMetadata v8 controller=1/1 brokers=1,2
-     t-0 leader=1 epoch=1 isr=1 version=1 replicas=2,1`)
-	})
-}
-
-// A broker that registers anew before the controller looks is told by its
-// epoch: a failure and a start.
-func TestBouncedBroker(t *testing.T) {
-	inWorld(t, func(w *world) {
-		n, other := w.broker(1), w.bystander(2)
-		w.settle()
-		n.create(placed("t", []int32{2, 1}))
-		n.taken()
-		other.taken()
-		// Hold the controller's reads until the new registration is there.
-		mine, _ := n.zk.Session()
-		release := make(chan struct{})
-		w.interceptWith(func(r zkserver.Request) zkserver.Verdict {
-			if r.SessionID == mine && r.Path == "/brokers/ids" {
-				<-release
-			}
-			return zkserver.Verdict{}
-		})
-		other.stop()
-		back := w.bystander(2)
-		w.interceptWith(nil)
-		close(release)
-		w.settle()
-		w.wantState(n.zk, "t", 0, "leader=1 epoch=1 isr=1 version=1 by=1")
-		got := back.taken()
-		if len(got) == 0 {
-			w.Fatal("the new process was told nothing")
-		}
-		for _, r := range got {
-			if r, ok := r.(*kmsg.LeaderAndISRRequest); ok && r.BrokerEpoch != back.epoch {
-				w.Errorf("broker epoch %d, want %d", r.BrokerEpoch, back.epoch)
-			}
-		}
-	})
-}
-
-func TestRequestsAreRepeatedUntilAnswered(t *testing.T) {
-	inWorld(t, func(w *world) {
-		n, other := w.broker(1), w.bystander(2)
-		w.settle()
-		other.taken()
-		other.refuse(true)
-		n.create(placed("t", []int32{2}))
-		n.create(placed("u", []int32{2}))
-		if got := n.metric("requests_unsent"); got != 4 {
-			w.Errorf("%v requests unsent", got)
-		}
-		w.pass(time.Second)
-		other.refuse(false)
-		w.pass(resendAfter)
-		other.wantTold(`
--> 2 LeaderAndIsr v7 controller=1/1 leaders=2@b2:9092
-     t-0 leader=2 epoch=0 isr=2 version=0 replicas=2 controller_epoch=1 new
--> 2 UpdateMetadata v8 controller=1/1 brokers=1,2
-     t-0 leader=2 epoch=0 isr=2 version=0 replicas=2
--> 2 LeaderAndIsr v7 controller=1/1 leaders=2@b2:9092
-     u-0 leader=2 epoch=0 isr=2 version=0 replicas=2 controller_epoch=1 new
--> 2 UpdateMetadata v8 controller=1/1 brokers=1,2
-     u-0 leader=2 epoch=0 isr=2 version=0 replicas=2`)
-		if got := n.metric("requests_unsent"); got != 0 {
-			w.Errorf("%v requests unsent", got)
-		}
-	})
-}
-
-func TestFailedLogDirectory(t *testing.T) {
-	inWorld(t, func(w *world) {
-		n, other := w.broker(1), w.bystander(2)
-		w.settle()
-		n.create(placed("t", []int32{2, 1}, []int32{2, 1}))
-		other.answers(func(r kmsg.Request) kmsg.Response {
-			if r.Key() != 4 {
-				return nil
-			}
-			return answerWith(r, func(_ string, partition int32) int16 {
-				if partition == 0 {
-					return kafkaStorageError
-				}
-				return 0
-			})
-		})
-		if err := other.zk.ReportLogDirFailure(w.Context(), 2); err != nil {
-			w.Fatal(err)
-		}
-		w.settle()
-		w.wantState(n.zk, "t", 0, "leader=1 epoch=1 isr=1 version=1 by=1")
-		w.wantState(n.zk, "t", 1, "leader=2 epoch=0 isr=2,1 version=0 by=1")
-		if names, _, err := n.zk.LogDirEvents(w.Context(), nil); len(names) != 0 || err != nil {
-			w.Errorf("events left: %v, %v", names, err)
-		}
-	})
-}
-
-func TestChangedEndpointsAreTold(t *testing.T) {
-	inWorld(t, func(w *world) {
-		n, other := w.broker(1), w.bystander(2)
-		w.settle()
-		n.taken()
-		other.taken()
-		// The broker moves to another address, with requests under way.
-		other.refuse(true)
-		n.create(placed("t", []int32{2}))
-		n.taken()
-		w.mu.Lock()
-		delete(w.nodes, other.address)
-		other.address = "moved:9092"
-		w.nodes[other.address] = other
-		w.mu.Unlock()
-		other.refuse(false)
-		if err := other.zk.UpdateBroker(w.Context(), other.registration()); err != nil {
-			w.Fatal(err)
-		}
-		other.wantTold(`
--> 2 LeaderAndIsr v7 controller=1/1 leaders=2@b2:9092
-     t-0 leader=2 epoch=0 isr=2 version=0 replicas=2 controller_epoch=1 new
--> 2 UpdateMetadata v8 controller=1/1 brokers=1,2
-     t-0 leader=2 epoch=0 isr=2 version=0 replicas=2
--> 2 UpdateMetadata v8 controller=1/1 brokers=1,2`)
-		for _, r := range n.taken() {
-			if e := r.(*kmsg.UpdateMetadataRequest).LiveBrokers[1].Endpoints[0]; e.Host != "moved" || e.ListenerName != "PLAINTEXT" {
-				w.Errorf("endpoint %+v", e)
-			}
-		}
-	})
-}
-
-func TestExpiredControllerRegistersAndIsElectedAnew(t *testing.T) {
-	inWorld(t, func(w *world) {
-		n := w.broker(1)
-		n.create(placed("t", []int32{1}))
-		n.taken()
-		first := n.epoch
-		n.expire()
-		w.pass(5 * time.Second)
-		if n.epoch <= first {
-			w.Errorf("broker epoch %d after %d", n.epoch, first)
-		}
-		if !n.controller.Active() {
-			w.Error("not active")
-		}
-		n.wantTold(`
--> 1 UpdateMetadata v8 controller=1/2 brokers=1
--> 1 LeaderAndIsr v7 controller=1/2 leaders=1@b1:9092
-     t-0 leader=1 epoch=0 isr=1 version=0 replicas=1 controller_epoch=1
--> 1 UpdateMetadata v8 controller=1/2 brokers=1
-     t-0 leader=1 epoch=0 isr=1 version=0 replicas=1`)
-		n.create(placed("u", []int32{1}))
-		w.wantState(n.zk, "u", 0, "leader=1 epoch=0 isr=1 version=0 by=2")
-	})
-}
-
-func TestAnotherBrokerTakesOver(t *testing.T) {
-	inWorld(t, func(w *world) {
-		n, other := w.broker(1), w.broker(2)
-		n.create(placed("t", []int32{1, 2}))
-		other.taken()
-		n.stop()
-		w.settle()
-		if !other.controller.Active() {
-			w.Fatal("nobody took over")
-		}
-		w.wantState(other.zk, "t", 0, "leader=2 epoch=2 isr=2 version=2 by=2")
-		if got := other.metric("epoch"); got != 2 {
-			w.Errorf("epoch %v", got)
-		}
-		if got := other.metric("preferred_imbalance"); got != 1 {
-			w.Errorf("imbalance %v", got)
-		}
-	})
-}
-
-// usurp makes another broker controller behind the back of the one that is.
-func (w *world) usurp(zk *zkmeta.Client, l zkmeta.Lease) {
-	w.Helper()
-	if err := zk.Abdicate(w.Context(), l); err != nil {
-		w.Fatal(err)
-	}
-	if _, err := zk.Elect(w.Context(), 9); err != nil {
-		w.Fatal(err)
-	}
-}
-
-func TestDeposedControllerResigns(t *testing.T) {
-	inWorld(t, func(w *world) {
-		n, other := w.broker(1), w.bystander(2)
-		w.settle()
-		// Hold back the deposed one until the other is elected.
-		mine, _ := n.zk.Session()
-		release := make(chan struct{})
-		w.interceptWith(func(r zkserver.Request) zkserver.Verdict {
-			if r.SessionID == mine {
-				<-release
-			}
-			return zkserver.Verdict{}
-		})
-		w.usurp(other.zk, zkmeta.Lease{Epoch: 1, EpochVersion: 1})
-		w.interceptWith(nil)
-		close(release)
-		w.settle()
-		if n.controller.Active() {
-			w.Error("still active")
-		}
-		if got := n.metric("epoch") + n.metric("brokers"); got != 0 {
-			w.Errorf("metrics of a term that is over: %v", got)
-		}
-	})
-}
-
-// Another controller is elected while this one creates partitions: what it
-// writes then is refused, nothing is sent, and it resigns.
-func TestControllerMovesInTheMiddleOfABatch(t *testing.T) {
-	inWorld(t, func(w *world) {
-		n, other := w.broker(1), w.bystander(2)
-		w.settle()
-		n.create(placed("before", []int32{1}))
-		n.taken()
-		other.taken()
-		mine, _ := n.zk.Session()
-		var once sync.Once
-		const opMulti = 14
-		multis := 0
-		w.interceptWith(func(r zkserver.Request) zkserver.Verdict {
-			if r.SessionID == mine && r.Op == opMulti {
-				// The first multi creates the topic, the second its partitions.
-				if multis++; multis == 2 {
-					once.Do(func() { w.usurp(other.zk, zkmeta.Lease{Epoch: 1, EpochVersion: 1}) })
-				}
-			}
-			return zkserver.Verdict{}
-		})
-		created := n.controller.CreateTopics(w.Context(), []NewTopic{placed("t", []int32{1, 2})}, false)
-		w.settle()
-		if created[0].Err != nil {
-			w.Errorf("the topic is there, but: %v", created[0].Err)
-		}
-		if n.controller.Active() {
-			w.Error("still active")
-		}
-		w.wantState(other.zk, "t", 0, "none")
-		if got := n.told() + other.told(); got != "" {
-			w.Errorf("told %s", got)
-		}
-		// The usurper goes; what was begun is finished.
-		if err := other.zk.Abdicate(w.Context(), zkmeta.Lease{Epoch: 2, EpochVersion: 2}); err != nil {
-			w.Fatal(err)
-		}
-		w.settle()
-		w.wantState(n.zk, "t", 0, "leader=1 epoch=0 isr=1,2 version=0 by=3")
-	})
-}
-
-func TestCallsEndWithTheirContextAndWithRun(t *testing.T) {
-	inWorld(t, func(w *world) {
-		n := w.broker(1)
-		mine, _ := n.zk.Session()
-		release := make(chan struct{})
-		w.interceptWith(func(r zkserver.Request) zkserver.Verdict {
-			if r.SessionID == mine && r.Path == "/admin/delete_topics" {
-				<-release
-			}
-			return zkserver.Verdict{}
-		})
-		ctx, cancel := context.WithCancel(w.Context())
-		results := make(chan error, 2)
-		go func() {
-			results <- n.controller.CreateTopics(ctx, []NewTopic{placed("t", []int32{1})}, false)[0].Err
-		}()
-		go func() {
-			results <- n.controller.CreateTopics(w.Context(), []NewTopic{placed("u", []int32{1})}, false)[0].Err
-		}()
-		w.settle()
-		cancel()
-		if err := <-results; !errors.Is(err, context.Canceled) {
-			w.Errorf("canceled call: %v", err)
-		}
-		n.cancel()
-		if err := <-results; !errors.Is(err, ErrNotController) {
-			w.Errorf("call at the end: %v", err)
-		}
-		w.interceptWith(nil)
-		close(release)
-		<-n.ended
-		if err := n.controller.CreateTopics(w.Context(), []NewTopic{placed("v", []int32{1})}, false)[0].Err; !errors.Is(err, ErrNotController) {
-			w.Errorf("call after the end: %v", err)
 		}
 	})
 }
