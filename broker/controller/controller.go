@@ -142,6 +142,8 @@ func (c *Controller) failed(ctx context.Context, name string, err error) {
 		// The session loop tells, too; nothing of the old session is good any more.
 		log.Info("session expired while handling an event")
 		c.resign()
+	case errors.Is(err, zkmeta.ErrClosed):
+		c.resign() // the broker is stopping
 	case c.term != nil:
 		// What is known may differ from what is written. Whoever is elected
 		// next reads it all again.
