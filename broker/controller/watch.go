@@ -215,19 +215,26 @@ func (t *term) topicsChanged(ctx context.Context) error {
 // topicsModified takes up partitions that were added to topics. Those added to
 // a topic that is being deleted are taken away again.
 func (t *term) topicsModified(ctx context.Context, names []string) error {
-	names = slices.DeleteFunc(names, func(name string) bool {
-		return t.topics[name] == nil // deleted, or not taken up yet
-	})
-	if len(names) == 0 {
+	known := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return t.topics[name] == nil })
+	if len(known) < len(names) {
+		// Deleted; or it could not be understood so far, and somebody mended it.
+		if err := t.topicsChanged(ctx); err != nil {
+			return err
+		}
+	}
+	if len(known) == 0 {
 		return nil
 	}
-	assignments, err := t.c.zk.Assignments(ctx, names, t.watchTopic)
+	assignments, err := t.c.zk.Assignments(ctx, known, t.watchTopic)
 	if err != nil {
 		return fmt.Errorf("read changed topics: %w", err)
 	}
 	var added []*partition
-	for _, name := range names {
+	for _, name := range known {
 		topic, a := t.topics[name], assignments[name]
+		if topic == nil {
+			continue // topicsChanged has just found it gone
+		}
 		grown := slices.ContainsFunc(slices.Collect(maps.Keys(a.Partitions)), func(index int32) bool { return topic.partition(index) == nil })
 		switch {
 		case !grown:
