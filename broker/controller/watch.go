@@ -240,7 +240,8 @@ func (t *term) topicsModified(ctx context.Context, names []string) error {
 		case !grown:
 		case topic.queued:
 			t.log.Warn("topic that is to be deleted got partitions, which are taken away", zap.String("topic", name))
-			if err := t.c.zk.SetAssignment(ctx, t.origin.lease, topic.written()); err != nil {
+			err := t.c.zk.SetAssignment(ctx, t.origin.lease, topic.written())
+			if err != nil && !errors.Is(err, zkmeta.ErrNoNode) {
 				return fmt.Errorf("restore topic %s: %w", name, err)
 			}
 		default:
