@@ -334,3 +334,12 @@ func (t *term) logDirsFailed(ctx context.Context) error {
 	}
 	return nil
 }
+
+// ElectUnclean tries to elect leaders where none is, after unclean leaders
+// were allowed for a topic or (with "") by default. It does not wait, and does nothing on other brokers.
+func (c *Controller) ElectUnclean(topic string) {
+	c.change(mark{kind: "unclean_election", topic: topic}, func(t *term, ctx context.Context) error {
+		_, err := t.electWhereNeeded(ctx, topic)
+		return err
+	})
+}
