@@ -44,12 +44,12 @@ func allFailed(topics []NewTopic, err error) []Created {
 func (t *term) createTopics(ctx context.Context, topics []NewTopic, validateOnly bool) ([]Created, error) {
 	marked, err := t.c.zk.DeletionMarkers(ctx, nil)
 	if err != nil {
-		return allFailed(topics, err), err
+		return allFailed(topics, forCaller(err)), err
 	}
 	// Brokers also create topics by themselves, so that ours may be behind.
 	existing, err := t.c.zk.Topics(ctx, nil)
 	if err != nil {
-		return allFailed(topics, err), err
+		return allFailed(topics, forCaller(err)), err
 	}
 	sites := make([]site, 0, len(t.brokers))
 	for _, id := range t.brokerIDs() {
@@ -78,12 +78,14 @@ func (t *term) createTopics(ctx context.Context, topics []NewTopic, validateOnly
 			created[i] = Created{Err: existsAlready(err, topics[i].Name)}
 		}
 	})
+	var over error
 	for i := range created {
-		err := created[i].Err
-		if errors.Is(err, zkmeta.ErrControllerMoved) {
-			created[i].Err = ErrNotController
-			return created, err
+		if err := created[i].Err; ends(err) {
+			over, created[i].Err = err, ErrNotController
 		}
+	}
+	if over != nil {
+		return created, over
 	}
 	// The watch on /brokers/topics would come to the same, later.
 	return created, t.topicsChanged(ctx)

@@ -79,6 +79,48 @@ func TestExpiredControllerRegistersAndIsElectedAnew(t *testing.T) {
 	})
 }
 
+// What waits when the session ends was meant for a controller that no longer
+// is one.
+func TestCallsThatWaitWhenTheSessionEndsAreRefused(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n := w.broker(1)
+		mine, _ := n.zk.Session()
+		reached, release := make(chan struct{}), make(chan struct{})
+		w.interceptWith(func(r zkserver.Request) zkserver.Verdict {
+			if r.SessionID == mine && r.Path == "/admin/delete_topics" {
+				close(reached)
+				<-release
+			}
+			return zkserver.Verdict{}
+		})
+		first, second := make(chan error, 1), make(chan error, 1)
+		go func() {
+			first <- n.controller.CreateTopics(w.Context(), []NewTopic{placed("t", []int32{1})}, false)[0].Err
+		}()
+		<-reached
+		go func() {
+			second <- n.controller.CreateTopics(w.Context(), []NewTopic{placed("u", []int32{1})}, false)[0].Err
+		}()
+		w.settle()
+		n.expire()
+		w.interceptWith(nil)
+		close(release)
+		w.pass(5 * time.Second)
+		if err := <-first; !errors.Is(err, ErrNotController) {
+			w.Errorf("the call that was handled: %v", err)
+		}
+		if err := <-second; !errors.Is(err, ErrNotController) {
+			w.Errorf("the call that waited: %v", err)
+		}
+		if names, err := n.zk.Topics(w.Context(), nil); len(names) != 0 || err != nil {
+			w.Errorf("topics %v, %v", names, err)
+		}
+		if !n.controller.Active() {
+			w.Error("not active again")
+		}
+	})
+}
+
 func TestAnotherBrokerTakesOver(t *testing.T) {
 	inWorld(t, func(w *world) {
 		n, other := w.broker(1), w.broker(2)

@@ -240,7 +240,8 @@ func (t *term) topicsModified(ctx context.Context, names []string) error {
 		case !grown:
 		case topic.queued:
 			t.log.Warn("topic that is to be deleted got partitions, which are taken away", zap.String("topic", name))
-			if err := t.c.zk.SetAssignment(ctx, t.origin.lease, topic.written()); err != nil {
+			err := t.c.zk.SetAssignment(ctx, t.origin.lease, topic.written())
+			if err != nil && !errors.Is(err, zkmeta.ErrNoNode) {
 				return fmt.Errorf("restore topic %s: %w", name, err)
 			}
 		default:
@@ -332,4 +333,13 @@ func (t *term) logDirsFailed(ctx context.Context) error {
 		return fmt.Errorf("remove log dir events: %w", err)
 	}
 	return nil
+}
+
+// ElectUnclean tries to elect leaders where none is, after unclean leaders
+// were allowed for a topic or (with "") by default. It does not wait, and does nothing on other brokers.
+func (c *Controller) ElectUnclean(topic string) {
+	c.change(mark{kind: "unclean_election", topic: topic}, func(t *term, ctx context.Context) error {
+		_, err := t.electWhereNeeded(ctx, topic)
+		return err
+	})
 }
