@@ -237,6 +237,10 @@ func cleanDamage() map[string]damageCase {
 			func(d *disk) { d.edit(offsetFile(20), func(p []byte) []byte { return make([]byte, len(p)) }) },
 			50, "index is missing or corrupt, rebuilding it",
 		},
+		"clean, zeros for a time index": {
+			func(d *disk) { d.put(timeFile(20), make([]byte, 36)) },
+			50, "index is missing or corrupt, rebuilding it",
+		},
 		"clean, garbage for an index": {
 			func(d *disk) { d.put(offsetFile(20), bytes.Repeat([]byte{0xee, 1, 0x5a, 0x77}, 20)) },
 			50, "index is missing or corrupt, rebuilding it",
