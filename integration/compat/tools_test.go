@@ -24,9 +24,8 @@ func expect(t *testing.T, what, text string, parts ...string) {
 
 // TestTools does an operator's round with the tools of each release.
 func TestTools(t *testing.T) {
-	b := harness.StartBroker(t, harness.Options{})
 	for _, version := range versions {
-		t.Run(version, func(t *testing.T) { round(t, b, version) })
+		t.Run(version, func(t *testing.T) { round(t, harness.StartBroker(t, harness.Options{}), version) })
 	}
 }
 
