@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,8 +42,8 @@ type Broker struct {
 	id         int32
 	clusterID  string
 	advertised []config.Endpoint
-	config    *config.Store
-	log       *zap.Logger
+	config     *config.Store
+	log        *zap.Logger
 
 	zk       *zkmeta.Client
 	logs     *storage.Manager
@@ -56,6 +57,7 @@ type Broker struct {
 	failures chan error         // the first reason to stop that is not the operator's
 
 	state *readiness
+	ready chan struct{} // closed when clients are served
 }
 
 // Start builds and starts a broker and returns when it is registered and serves. A ctx that
@@ -66,7 +68,7 @@ func Start(ctx context.Context, o Options) (_ *Broker, err error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", address)
 		}
 	}
-	b := &Broker{config: o.Config, log: o.Logger, failures: make(chan error, 1), state: newReadiness()}
+	b := &Broker{config: o.Config, log: o.Logger, failures: make(chan error, 1), state: newReadiness(), ready: make(chan struct{})}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	b.cancel = cancel
 	defer func() {
@@ -244,6 +246,7 @@ func (b *Broker) build(o Options, listeners []server.Listener) {
 		Controller:  b.control,
 		ZooKeeper:   b.zk,
 		ProducerIDs: txn.NewProducerIDs(b.producerIDBlock),
+		Ready:       b.ready,
 		Registerer:  o.Registry,
 		Logger:      o.Logger,
 	})
@@ -281,26 +284,82 @@ func (b *Broker) join(ctx, background context.Context) error {
 	if err := b.awaitMetadata(ctx); err != nil {
 		return err
 	}
+	close(b.ready)
 	b.state.set(partServing, true, "")
 	return nil
 }
 
-// awaitMetadata returns once the controller, this broker or another, has told of this broker:
-// from then on clients get full answers.
+// leadWithin bounds the wait for the controller to give this broker its replicas back. In a cluster
+// whose controller is busy or absent, serving what is there is better than waiting on.
+const leadWithin = 15 * time.Second
+
+// awaitMetadata returns once the controller, this broker or another, has told of this broker and
+// of the partitions whose logs are here: from then on clients get full answers.
 func (b *Broker) awaitMetadata(ctx context.Context) error {
+	expected, err := b.hostedLogs(ctx)
+	if err != nil {
+		return err
+	}
+	late := time.NewTimer(leadWithin)
+	defer late.Stop()
 	for {
 		changed := b.metadata.Changed()
-		if _, ok := b.metadata.Load().Broker(b.id); ok {
+		image := b.metadata.Load()
+		_, known := image.Broker(b.id)
+		expected = slices.DeleteFunc(expected, func(tp storage.TopicPartition) bool {
+			t, ok := image.Topic(tp.Topic)
+			if ok {
+				_, ok = t.Partition(tp.Partition)
+			}
+			return ok
+		})
+		if known && len(expected) == 0 {
 			return nil
 		}
 		select {
 		case <-changed:
+		case <-late.C:
+			if known {
+				b.log.Warn("the controller has not yet told of all partitions whose logs are here, serving all the same",
+					zap.Int("partitions", len(expected)))
+				return nil
+			}
 		case err := <-b.failures:
 			return err
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// hostedLogs lists the partitions whose logs are here, of topics that exist and are not being deleted.
+func (b *Broker) hostedLogs(ctx context.Context) ([]storage.TopicPartition, error) {
+	logs := b.logs.Logs()
+	if len(logs) == 0 {
+		return nil, nil
+	}
+	topics, err := b.zk.Topics(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("read the topics from zookeeper: %w", err)
+	}
+	deleting, err := b.zk.DeletionMarkers(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("read the topics being deleted from zookeeper: %w", err)
+	}
+	exists := map[string]bool{}
+	for _, t := range topics {
+		exists[t] = true
+	}
+	for _, t := range deleting {
+		delete(exists, t)
+	}
+	var hosted []storage.TopicPartition
+	for _, l := range logs {
+		if tp := l.TopicPartition(); exists[tp.Topic] {
+			hosted = append(hosted, tp)
+		}
+	}
+	return hosted, nil
 }
 
 // spawn runs a part until it returns; an error is a reason to stop the broker.

@@ -19,7 +19,9 @@ func (a API) IsFlexible(version int16) bool { return version >= a.Flexible }
 const (
 	KeyProduce            int16 = 0
 	KeyFetch              int16 = 1
+	KeyLeaderAndISR       int16 = 4
 	KeyStopReplica        int16 = 5
+	KeyUpdateMetadata     int16 = 6
 	KeyControlledShutdown int16 = 7
 	KeyApiVersions        int16 = 18
 )

@@ -26,8 +26,11 @@ type Options struct {
 	Controller  *controller.Controller
 	ZooKeeper   *zkmeta.Client
 	ProducerIDs *txn.ProducerIDs
-	Registerer  prometheus.Registerer
-	Logger      *zap.Logger
+	// Ready is closed when the broker knows the cluster and its own partitions: until then only the controller's
+	// requests are handled and clients' calls wait, so that no client is told that its topic does not exist. nil: ready.
+	Ready      <-chan struct{}
+	Registerer prometheus.Registerer
+	Logger     *zap.Logger
 }
 
 // Handlers is the table of API key to handler. It implements server.Handler.
@@ -58,11 +61,49 @@ func (h *Handlers) Handle(ctx context.Context, c *server.Call) server.Reply {
 	if r == nil {
 		return refuse("%s is not handled", apiName(c))
 	}
+	if !h.ready() && !fromController(c.Header.Key) {
+		return server.Reply{Await: func(ctx context.Context) server.Response {
+			select {
+			case <-h.rooms.Ready:
+				return await(ctx, h.begin(ctx, r, c))
+			case <-ctx.Done():
+				return server.Response{Silent: true, Close: true, Reason: "the broker is not ready"}
+			}
+		}}
+	}
+	return h.begin(ctx, r, c)
+}
+
+func (h *Handlers) begin(ctx context.Context, r *row, c *server.Call) server.Reply {
 	reply, err := r.start(h, ctx, c)
 	if err != nil {
 		return refuse("malformed %s v%d: %w", apiName(c), c.Header.Version, err)
 	}
 	return reply
+}
+
+func await(ctx context.Context, r server.Reply) server.Response {
+	if r.Await != nil {
+		return r.Await(ctx)
+	}
+	return r.Response
+}
+
+func (h *Handlers) ready() bool {
+	if h.rooms.Ready == nil {
+		return true
+	}
+	select {
+	case <-h.rooms.Ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// fromController tells the requests by which the controller makes a broker ready.
+func fromController(key int16) bool {
+	return key == protocol.KeyLeaderAndISR || key == protocol.KeyStopReplica || key == protocol.KeyUpdateMetadata
 }
 
 // Pipelines lets produce calls follow each other without waiting for their answers: each is appended, in order, before the

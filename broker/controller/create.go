@@ -156,11 +156,11 @@ func (p *planner) prepare(t NewTopic) (Created, zkmeta.TopicAssignment) {
 	}
 	id := newTopicID()
 	return Created{
-		ID: id, Partitions: int32(len(assignment)), ReplicationFactor: int16(len(assignment[0])), Config: maps.Clone(overrides),
-	}, zkmeta.TopicAssignment{
-		Topic: t.Name, ID: id, Partitions: assignment,
-		Adding: map[int32][]int32{}, Removing: map[int32][]int32{},
-	}
+			ID: id, Partitions: int32(len(assignment)), ReplicationFactor: int16(len(assignment[0])), Config: maps.Clone(overrides),
+		}, zkmeta.TopicAssignment{
+			Topic: t.Name, ID: id, Partitions: assignment,
+			Adding: map[int32][]int32{}, Removing: map[int32][]int32{},
+		}
 }
 
 // newTopicID draws a random UUID (version 4). As Kafka's Uuid.randomUuid, it avoids those

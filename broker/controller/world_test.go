@@ -282,7 +282,9 @@ func (n *node) serve(conn net.Conn) {
 }
 
 // success answers a request as a broker does that did everything.
-func success(r kmsg.Request) kmsg.Response { return answerWith(r, func(string, int32) int16 { return 0 }) }
+func success(r kmsg.Request) kmsg.Response {
+	return answerWith(r, func(string, int32) int16 { return 0 })
+}
 
 // answerWith answers with a code for each partition; topics are told by id in
 // LeaderAndIsr's answer.
