@@ -31,7 +31,10 @@ var turnConfig = map[string]string{
 // across the change, and neither finds anything to repair that the other left in order.
 func TestOneDirectory(t *testing.T) {
 	for _, end := range []string{"SIGTERM", "SIGKILL"} {
-		t.Run(end, func(t *testing.T) { takeTurns(t, end == "SIGKILL") })
+		t.Run(end, func(t *testing.T) {
+			t.Parallel()
+			takeTurns(t, end == "SIGKILL")
+		})
 	}
 }
 
