@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -114,12 +115,18 @@ func killed(ctx context.Context, s *subject, megabytes int) (figures, error) {
 	}
 	s.signal(syscall.SIGKILL)
 	began := time.Now()
-	if err := s.boot(ctx); err != nil {
+	for err = s.boot(ctx); errors.Is(err, errGone) && time.Since(began) < startWithin; {
+		// Kafka ends while ZooKeeper has the session of the killed one; only the last start counts.
+		err = s.boot(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
-	answered := s.ready
+	answered := time.Now()
 	if err := await(ctx, func() error { return led(ctx, c, topic, fewPartitions) }); err != nil {
 		return nil, err
 	}
-	return figures{"restart to first answer ms": milliseconds(answered), "restart to all led ms": milliseconds(time.Since(began))}, nil
+	return figures{
+		"restart to first answer ms": milliseconds(s.ready), "restart to all led ms": milliseconds(s.ready + time.Since(answered)),
+	}, nil
 }

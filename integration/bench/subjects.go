@@ -127,7 +127,7 @@ func startKafka(ctx context.Context, o options, dir string) (*subject, error) {
 		name: kafkaName, address: address,
 		command: func() *exec.Cmd {
 			return exec.Command(filepath.Join(o.peers, "broker"), filepath.Join(dir, "kafka"), port, "1", zookeeper,
-				"log.retention.check.interval.ms=600000", soonDeleted)
+				"log.retention.check.interval.ms=600000", "zookeeper.session.timeout.ms=6000", soonDeleted)
 		},
 		helper: func() { _ = zk.Process.Kill(); _ = zk.Wait() }, // it may be gone already
 	}
