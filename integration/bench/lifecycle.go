@@ -123,10 +123,15 @@ func killed(ctx context.Context, s *subject, megabytes int) (figures, error) {
 		return nil, err
 	}
 	answered := time.Now()
+	cpu, err := cpuSeconds(s.pid)
+	if err != nil {
+		return nil, err
+	}
 	if err := await(ctx, func() error { return led(ctx, c, topic, fewPartitions) }); err != nil {
 		return nil, err
 	}
 	return figures{
+		"restart CPU ms":             cpu * 1000,
 		"restart to first answer ms": milliseconds(s.ready), "restart to all led ms": milliseconds(s.ready + time.Since(answered)),
 	}, nil
 }
