@@ -49,6 +49,7 @@ type Broker struct {
 	logs     *storage.Manager
 	metadata *metadata.Cache
 	replicas *replica.Manager
+	ids      *txn.ProducerIDs
 	control  *controller.Controller
 	server   *server.Server
 
@@ -198,6 +199,7 @@ func (b *Broker) openLogs(ctx context.Context, o Options, overrides map[string]m
 // dirFailed tells the controller, through ZooKeeper, that replicas here went offline; with the
 // last directory the broker ends, as Kafka does.
 func (b *Broker) dirFailed(ctx context.Context, dir string, err error) {
+	b.replicas.DirFailed(dir, err)
 	online := 0
 	for _, d := range b.logs.Dirs() {
 		if d.Err == nil {
@@ -238,6 +240,7 @@ func (b *Broker) build(o Options, listeners []server.Listener) {
 		Registerer: o.Registry,
 		Logger:     o.Logger,
 	})
+	b.ids = txn.NewProducerIDs(b.producerIDBlock)
 	handlers := api.New(api.Options{
 		BrokerID:    b.id,
 		Config:      b.config,
@@ -245,7 +248,7 @@ func (b *Broker) build(o Options, listeners []server.Listener) {
 		Replicas:    b.replicas,
 		Controller:  b.control,
 		ZooKeeper:   b.zk,
-		ProducerIDs: txn.NewProducerIDs(b.producerIDBlock),
+		ProducerIDs: b.ids,
 		Ready:       b.ready,
 		Registerer:  o.Registry,
 		Logger:      o.Logger,
@@ -405,6 +408,9 @@ func (b *Broker) teardown(ctx context.Context) error {
 		errs = append(errs, b.server.Shutdown(ctx))
 	}
 	b.cancel()
+	if b.ids != nil {
+		b.ids.Close()
+	}
 	if b.replicas != nil {
 		b.replicas.Close()
 	}

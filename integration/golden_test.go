@@ -17,6 +17,11 @@ import (
 	"github.com/kbroker/kbroker/integration/harness"
 )
 
+// forgottenStart is the log start offset that DeleteRecords had set when records.txt was taken, and that
+// Kafka lost: it was killed before it wrote log-start-offset-checkpoint, which has no entry in either directory. From
+// these files Kafka too serves the topic from offset 0 again (LogLoader: the start of the first segment).
+var forgottenStart = map[string]int{"deleted": 100}
+
 // TestGoldenDirectories opens the log directory that Apache Kafka 3.9.2 left, after a clean stop
 // and after SIGKILL, with the znodes of that moment, and serves exactly the records that Kafka served.
 func TestGoldenDirectories(t *testing.T) {
@@ -30,8 +35,11 @@ func TestGoldenDirectories(t *testing.T) {
 			b := harness.StartBroker(t, harness.Options{ZooKeeper: z.Address(), Dir: filepath.Join(dir, "log")})
 			for topic, lines := range want {
 				got := make([]string, 0, len(lines))
-				for _, r := range harness.Consume(t, b.Address(), topic, len(lines), kgo.FetchIsolationLevel(kgo.ReadCommitted())) {
-					got = append(got, goldenLine(r))
+				from := forgottenStart[topic]
+				for _, r := range harness.Consume(t, b.Address(), topic, len(lines)+from, kgo.FetchIsolationLevel(kgo.ReadCommitted())) {
+					if r.Offset >= int64(from) {
+						got = append(got, goldenLine(r))
+					}
 				}
 				slices.SortStableFunc(got, byPartition)
 				slices.SortStableFunc(lines, byPartition)

@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -75,7 +76,7 @@ func producerID(t *testing.T, c *kgo.Client) (int64, int16) {
 func produceBatch(t *testing.T, c *kgo.Client, topic string, id int64, epoch int16, sequence int32) (code int16, offset int64) {
 	t.Helper()
 	builder := record.NewBuilder(record.BatchOptions{Producer: &record.Producer{ID: id, Epoch: epoch, Sequence: sequence}})
-	builder.Append(1_700_000_000_000, nil, []byte("v"))
+	builder.Append(time.Now().UnixMilli(), nil, []byte("v"))
 	batch, err := builder.Build()
 	if err != nil {
 		t.Fatal(err)

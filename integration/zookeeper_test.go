@@ -121,6 +121,8 @@ func TestZooKeeperStoppedAndBack(t *testing.T) {
 	b := harness.StartBroker(t, harness.Options{ZooKeeper: z.Address(), Config: map[string]string{"zookeeper.session.timeout.ms": "3000"}})
 	c := harness.NewClient(t, b.Address())
 	harness.CreateTopic(t, c, "before", 1, nil)
+	// A producer id comes from ZooKeeper, in Kafka too: the producer gets its own before that is away.
+	harness.Produce(t, c, &kgo.Record{Topic: "before", Value: []byte("w")})
 	for _, away := range []time.Duration{500 * time.Millisecond, 5 * time.Second} {
 		z.Kill()
 		until := time.Now().Add(away)

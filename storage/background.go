@@ -117,17 +117,7 @@ func (l *Log) anchorFolder() error {
 	if err := l.usable(); err != nil {
 		return err
 	}
-	if l.metaDirty.Load() {
-		if err := writePartitionMeta(l.dir.fs, l.path, l.TopicID()); err != nil {
-			return l.failed("write metadata of", err)
-		}
-		l.metaDirty.Store(false)
-		return nil
-	}
-	if err := l.dir.fs.SyncDir(l.path); err != nil {
-		return l.failed("sync folder of", err)
-	}
-	return nil
+	return l.failed("write metadata of", l.syncFolder())
 }
 
 // runTrash removes discarded files and folders when their time has come.

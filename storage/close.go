@@ -82,7 +82,9 @@ func (l *Log) delete() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(l.dir.path, deletedFolderName(l.tp))
+	l.closed.Store(true) // first, so that a reader who misses a file knows why
 	if err := l.dir.fs.Rename(l.path, path); err != nil {
+		l.closed.Store(false)
 		return "", l.failed("delete", fmt.Errorf("rename folder: %w", err))
 	}
 	l.retire()

@@ -145,12 +145,8 @@ func (l *Log) takeFlushWork(active bool) (flushWork, error) {
 	}
 	segments := *l.segments.Load()
 	last := len(segments) - 1
-	first := last
-	for first > 0 && !segments[first-1].flushed {
-		first--
-	}
 	w := flushWork{
-		end: segments[last].base, sealed: segments[first:last],
+		end: segments[last].base, sealed: segments[firstUnflushed(segments):last],
 		snapshots: l.producers.unsynced, folder: l.folderDirty.Swap(false),
 	}
 	l.producers.unsynced = nil
@@ -159,6 +155,32 @@ func (l *Log) takeFlushWork(active bool) (flushWork, error) {
 		w.end, w.active = l.end.Load(), segments[last]
 	}
 	return w, nil
+}
+
+// firstUnflushed is the index of the first segment of which not everything is durable. The last one always counts.
+func firstUnflushed(segments []*segment) int {
+	first := len(segments) - 1
+	for first > 0 && !segments[first-1].flushed {
+		first--
+	}
+	return first
+}
+
+// recoveryStart is the recovery point as a recovery must know it, which reads no segment below. A segment
+// whose bytes are durable, but not yet its indexes, is still to be read; so will be the active one, even
+// if it is rolled just where it ends now.
+func (l *Log) recoveryStart() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	segments, point := *l.segments.Load(), l.flusher.point.Load()
+	if l.closed.Load() {
+		return point
+	}
+	first := segments[firstUnflushed(segments)]
+	if point > first.base && first != segments[len(segments)-1] {
+		return first.base
+	}
+	return max(min(point, l.end.Load()-1), min(point, first.base))
 }
 
 func (l *Log) syncAll(w *flushWork) error {

@@ -190,6 +190,10 @@ func (l *Log) failed(attempt string, err error) error {
 		return nil
 	case errors.Is(err, ErrClosed), errors.Is(err, ErrOffline):
 		return err
+	case errors.Is(err, errSegmentGone):
+		return fmt.Errorf("%s %s: %w: %w", attempt, l.tp, ErrOffsetOutOfRange, err)
+	case l.closed.Load():
+		return fmt.Errorf("%s %s: %w: %w", attempt, l.tp, ErrClosed, err)
 	case isDiskFull(err):
 		return fmt.Errorf("%s %s: %w: %w", attempt, l.tp, ErrDiskFull, err)
 	}

@@ -185,7 +185,7 @@ func (m *Manager) CheckpointHighWatermarks() error {
 
 func (m *Manager) checkpointRecoveryPoints() error {
 	return m.checkpoint(func(d *directory) *offsetCheckpoint { return &d.recoveryPoints },
-		func(l *Log) (int64, bool) { return l.RecoveryPoint(), true })
+		func(l *Log) (int64, bool) { return l.recoveryStart(), true })
 }
 
 // checkpointStartOffsets notes those start offsets that the name of the first segment does not tell, or would

@@ -385,5 +385,5 @@ func (s *segment) resetIndexes() error {
 	s.lastTime, s.lastTimeKnown = record.NoTimestamp, true
 	s.firstTime, s.firstKnown = record.NoTimestamp, true
 	s.sinceIndex, s.flushed = 0, false
-	return removeIfThere(s.log.dir.fs, s.path(txnSuffix))
+	return s.aborted.remove(s)
 }

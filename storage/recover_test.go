@@ -202,7 +202,9 @@ func TestDamageIsRepairedAndNothingSoundIsLost(t *testing.T) {
 		"clean, active index gone":    {func(d *disk) { d.remove(offsetFile(45)) }, 50, "index is missing or corrupt, rebuilding it"},
 		"clean, odd size of an index": {func(d *disk) { d.edit(offsetFile(20), cutTail(3)) }, 50, "index is missing or corrupt, rebuilding it"},
 		"clean, zeros behind the offset index": {
-			func(d *disk) { d.edit(offsetFile(20), func(p []byte) []byte { return append(p, make([]byte, 4096)...) }) },
+			func(d *disk) {
+				d.edit(offsetFile(20), func(p []byte) []byte { return append(p, make([]byte, 4096)...) })
+			},
 			50, "index is missing or corrupt, rebuilding it",
 		},
 		"clean, zeros behind the time index": {
@@ -236,10 +238,13 @@ func TestDamageIsRepairedAndNothingSoundIsLost(t *testing.T) {
 		"clean, torn active segment":     {func(d *disk) { d.edit(logFile(45), cutTail(7)); d.remove(snapshotFile(50)) }, 49, "log cut at the first batch that is not sound"},
 
 		// What an interrupted deletion or cleaning leaves.
-		"files to be deleted":      {func(d *disk) { d.put(logFile(0)+deletedSuffix, d.get(logFile(0))) }, 50, ""},
-		"index without segment":    {func(d *disk) { d.put(offsetFile(47), make([]byte, 8)) }, 50, "index without segment removed"},
-		"cleaning not done":        {func(d *disk) { d.put(logFile(10)+cleanedSuffix, []byte("part")) }, 50, ""},
-		"split not done":           {func(d *disk) { d.put(logFile(10)+cleanedSuffix, nil); d.put(logFile(20)+swapSuffix, d.get(logFile(20))) }, 50, ""},
+		"files to be deleted":   {func(d *disk) { d.put(logFile(0)+deletedSuffix, d.get(logFile(0))) }, 50, ""},
+		"index without segment": {func(d *disk) { d.put(offsetFile(47), make([]byte, 8)) }, 50, "index without segment removed"},
+		"cleaning not done":     {func(d *disk) { d.put(logFile(10)+cleanedSuffix, []byte("part")) }, 50, ""},
+		"split not done": {func(d *disk) {
+			d.put(logFile(10)+cleanedSuffix, nil)
+			d.put(logFile(20)+swapSuffix, d.get(logFile(20)))
+		}, 50, ""},
 		"snapshot of no segment":   {func(d *disk) { d.put(snapshotFile(47), d.get(snapshotFile(45))) }, 50, ""},
 		"snapshot above the end":   {func(d *disk) { d.unclean(45); d.put(snapshotFile(99), d.get(snapshotFile(45))) }, 50, ""},
 		"files that nobody knows":  {func(d *disk) { d.put(testFolder+"notes.txt", []byte("hello")) }, 50, ""},

@@ -38,20 +38,31 @@ func (l *Log) roll(base int64) error {
 
 // anchor makes the folder and partition.metadata durable, which must be before there is data. mu is held.
 func (l *Log) anchor() error {
-	if l.metaDirty.Load() {
-		if err := writePartitionMeta(l.dir.fs, l.path, l.TopicID()); err != nil {
-			return err
-		}
-		l.metaDirty.Store(false)
+	if err := l.syncFolder(); err != nil {
+		return err
 	}
 	if l.fresh.Load() {
-		if err := l.dir.fs.SyncDir(l.path); err != nil {
-			return fmt.Errorf("sync folder: %w", err)
-		}
 		if err := l.dir.fs.SyncDir(l.dir.path); err != nil {
 			return fmt.Errorf("sync log directory: %w", err)
 		}
 		l.fresh.Store(false)
 	}
+	return nil
+}
+
+// syncFolder writes partition.metadata if need be and makes the names in the folder durable. mu is held.
+func (l *Log) syncFolder() error {
+	l.folderDirty.Store(false)
+	var err error
+	if l.metaDirty.Load() {
+		err = writePartitionMeta(l.dir.fs, l.path, l.TopicID()) // which syncs the folder
+	} else if err = l.dir.fs.SyncDir(l.path); err != nil {
+		err = fmt.Errorf("sync folder: %w", err)
+	}
+	if err != nil {
+		l.folderDirty.Store(true)
+		return err
+	}
+	l.metaDirty.Store(false)
 	return nil
 }

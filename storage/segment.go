@@ -171,7 +171,7 @@ func (s *segment) write(p []byte) error {
 	if _, err := file.WriteAt(p, size); err != nil {
 		// What was written is beyond the size, but a recovery would find it.
 		if cut := file.Truncate(size); cut != nil {
-			return fmt.Errorf("undo a failed write (%v): %w", err, cut)
+			return fmt.Errorf("undo a failed write (%v): %v", err, cut) // for good, even if the disk is full
 		}
 		return fmt.Errorf("write segment: %w", err)
 	}

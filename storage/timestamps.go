@@ -3,7 +3,6 @@ package storage
 import (
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/kbroker/kbroker/protocol/record"
@@ -64,6 +63,9 @@ func (l *Log) MaxTimestampOffset() (TimestampOffset, bool, error) {
 	t, found, err := with.scan(largest.offset, func(r record.Record) bool {
 		return r.Timestamp == largest.timestamp
 	}, func(e *entry) bool { return e.maxTimestamp == largest.timestamp })
+	if !found && err == nil && with.isGone() {
+		return l.MaxTimestampOffset() // retention was faster; the segment is in the list no longer
+	}
 	return t, found, l.failed("search", err)
 }
 
@@ -87,7 +89,7 @@ func (s *segment) scan(offset int64, match func(record.Record) bool, worth func(
 			return t, found, err
 		}
 	}
-	if err == io.EOF || errors.Is(err, record.ErrCorrupt) {
+	if endsLog(err) || errors.Is(err, errSegmentGone) {
 		err = nil
 	}
 	return TimestampOffset{}, false, err

@@ -124,11 +124,14 @@ func (l *Log) startAnew(offset int64) error {
 // lowerCheckpoints sees to it that the checkpoint files do not say more than will be true:
 // a recovery would skip segments below a recovery point, and drop a log that ends below its start offset.
 func (l *Log) lowerCheckpoints(offset int64) error {
-	lower := func(at int64) (int64, bool) { return min(at, offset), true }
-	if err := l.dir.recoveryPoints.change(l.tp, lower); err != nil {
+	// One below, so that the segment that is cut counts, also if the next begins just there.
+	point := max(offset-1, 0)
+	err := l.dir.recoveryPoints.change(l.tp, func(at int64) (int64, bool) { return min(at, point), true })
+	if err != nil {
 		return err
 	}
-	if err := l.dir.startOffsets.change(l.tp, lower); err != nil {
+	err = l.dir.startOffsets.change(l.tp, func(at int64) (int64, bool) { return min(at, offset), true })
+	if err != nil {
 		return err
 	}
 	l.flusher.point.Store(min(l.flusher.point.Load(), offset))

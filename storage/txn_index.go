@@ -141,6 +141,10 @@ func (x *txnIndex) truncate(s *segment, offset int64) error {
 		x.waiting = x.waiting[:keep-x.inFile]
 		return nil
 	}
+	if keep == 0 {
+		x.inFile, x.waiting = 0, nil
+		return x.remove(s)
+	}
 	file, err := s.log.dir.fs.OpenFile(s.path(txnSuffix))
 	if err != nil {
 		return fmt.Errorf("truncate transaction index: %w", err)
@@ -151,6 +155,13 @@ func (x *txnIndex) truncate(s *segment, offset int64) error {
 	}
 	x.inFile, x.waiting = keep, nil
 	return nil
+}
+
+// remove removes the file. An index without entries has none, so that there is nothing to sync of it
+// but the folder.
+func (x *txnIndex) remove(s *segment) error {
+	s.log.folderDirty.Store(true)
+	return removeIfThere(s.log.dir.fs, s.path(txnSuffix))
 }
 
 // check tells whether a file of the index can belong to a segment (Kafka: TransactionIndex.sanityCheck)

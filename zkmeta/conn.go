@@ -242,6 +242,11 @@ func attempt[T any](ctx context.Context, s *session, operation string, op func()
 		start := time.Now()
 		v, err := op()
 		<-s.client.slots
+		if errors.Is(err, zk.ErrSessionExpired) || errors.Is(err, zk.ErrSessionMoved) {
+			// The library takes this for an answer like any other. It learns what became of its session when
+			// it connects again.
+			s.dialer.hangUp()
+		}
 		if observe := s.client.options.Observe; observe != nil {
 			observe(operation, time.Since(start))
 		}
@@ -312,7 +317,7 @@ func errorOf(err error) error {
 		errors.Is(err, zk.ErrSessionMoved):
 		return errLost
 	case errors.Is(err, zk.ErrSessionExpired):
-		// Not yet ours to say: the library learns of it when it reconnects, and then the session ends for all.
+		// Not ours to say: when the library learns of it, the session ends for all its calls.
 		return errLost
 	case errors.As(err, &network), errors.Is(err, net.ErrClosed), errors.Is(err, io.EOF), errors.Is(err, io.ErrClosedPipe):
 		return errLost

@@ -105,10 +105,10 @@ func (d *dialer) connect(network, address string, _ time.Duration) (net.Conn, er
 // pause waits before each round over the servers but the first.
 func (d *dialer) pause() error {
 	d.mu.Lock()
-	round := (d.tries - 1) / len(d.servers)
+	round, nth := (d.tries-1)/len(d.servers), (d.tries-1)%len(d.servers)
 	d.mu.Unlock()
 
-	if round > 0 {
+	if round > 0 && nth == 0 {
 		wait := time.NewTimer(min(lastBackoff, firstBackoff<<min(round-1, 10)))
 		defer wait.Stop()
 		select {

@@ -36,16 +36,19 @@ func (h *Handlers) producersOf(c *server.Call, topic string, index int32) kmsg.D
 		rp.ErrorCode, rp.ErrorMessage = protocol.InvalidTopic, text(err.Error())
 		return rp
 	}
-	partition, err := h.hosted(topic, index)
-	if err != nil {
-		rp.ErrorCode = h.code(c, err)
+	if _, ok := h.rooms.Metadata.Load().Topic(topic); !ok {
+		rp.ErrorCode = protocol.UnknownTopicOrPartition
 		rp.ErrorMessage = text(protocol.ErrorMessage(rp.ErrorCode))
 		return rp
 	}
-	producers, err := partition.Producers()
-	if rp.ErrorCode = h.code(c, err); rp.ErrorCode != protocol.None {
-		rp.ErrorMessage = text(protocol.ErrorMessage(rp.ErrorCode))
+	// From here on Kafka tells the code alone.
+	partition, err := h.hosted(topic, index)
+	if err != nil {
+		rp.ErrorCode = h.code(c, err)
+		return rp
 	}
+	producers, err := partition.Producers()
+	rp.ErrorCode = h.code(c, err)
 	for i := range producers {
 		p := &producers[i]
 		ra := kmsg.NewDescribeProducersResponseTopicPartitionActiveProducer()

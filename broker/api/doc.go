@@ -29,13 +29,14 @@
 // # Files
 //
 // handlers.go (Options, Handlers, dispatch), table.go (THE list, and the forms of its rows), answer.go (encoding into
-// pooled buffers), errors.go (errors to codes), leaders.go (who leads instead), one file per API. Fetch has
+// pooled buffers), errors.go (errors to codes), leaders.go (who leads instead), one file per API. Produce
+// has two: produce.go (the call) and produce_encode.go (the answer). Fetch has
 // several: fetch.go (the call), fetch_read.go (reading and waiting), fetch_encode.go (the answer), fetch_legacy.go (old
 // formats), sessions.go and session_cache.go (KIP-227).
 //
 // # Invariants
 //
-//   - No body can panic here or make more than a small multiple of its size be allocated; one that does not decode
+//   - No body can panic here, or have more allocated than a bounded multiple of its size; one that does not decode
 //     closes the connection.
 //   - A Produce is never answered with UNKNOWN_SERVER_ERROR: clients would send again under a new sequence.
 //   - Whatever a fetch reads is released exactly once, sent or not.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
@@ -33,7 +34,7 @@ func call(r kmsg.Request) *server.Call {
 	return &server.Call{
 		Conn:   &server.Conn{Listener: "PLAINTEXT", RemoteHost: "127.0.0.1"},
 		Header: protocol.RequestHeader{Key: r.Key(), Version: r.GetVersion(), CorrelationID: 1, ClientID: "test"},
-		Body:   r.AppendTo(nil),
+		Body:   r.AppendTo(nil), Arrived: time.Now(),
 	}
 }
 

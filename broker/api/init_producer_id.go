@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
@@ -9,6 +10,10 @@ import (
 	"github.com/kbroker/kbroker/broker/server"
 	"github.com/kbroker/kbroker/protocol"
 )
+
+// producerIDWait bounds how long a producer waits for a block from the controller, before it is told to try again. Kafka
+// tells at once; a controller mostly answers sooner than the client would be back.
+const producerIDWait = time.Second
 
 // InitProducerId (key 22), versions 0 to 5.
 //
@@ -32,6 +37,8 @@ func (h *Handlers) initProducerID(ctx context.Context, _ *server.Call, req *kmsg
 	case req.TransactionalID != nil:
 		resp.ErrorCode = protocol.CoordinatorNotAvailable
 	default:
+		ctx, cancel := context.WithTimeout(ctx, producerIDWait)
+		defer cancel()
 		id, err := h.rooms.ProducerIDs.Next(ctx)
 		if err != nil {
 			// The controller is not there at the moment, or another block is on its way.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -30,12 +31,15 @@ func (h *Handlers) leaderAndISR(ctx context.Context, c *server.Call, req *kmsg.L
 	if req.Version < 2 {
 		brokerEpoch = -1
 	}
-	if err := h.rooms.Replicas.CheckController(req.ControllerEpoch, brokerEpoch); err != nil {
-		resp.ErrorCode = h.code(c, err)
-		return resp
-	}
 	states := statesOf(req)
-	errs := h.rooms.Replicas.Apply(ctx, req.ControllerID, req.ControllerEpoch, states)
+	var errs []error
+	if err := h.rooms.Replicas.CheckController(req.ControllerEpoch, brokerEpoch); err != nil {
+		// Kafka answers it for the whole and for every partition.
+		resp.ErrorCode = h.code(c, err)
+		errs = slices.Repeat([]error{err}, len(states))
+	} else {
+		errs = h.rooms.Replicas.Apply(ctx, req.ControllerID, req.ControllerEpoch, states)
+	}
 	byTopic := map[[16]byte]int{} // index in resp.Topics
 	for i := range states {
 		rp := kmsg.NewLeaderAndISRResponseTopicPartition()

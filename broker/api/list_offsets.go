@@ -135,20 +135,30 @@ func (h *Handlers) oldOffsets(c *server.Call, req *kmsg.ListOffsetsRequest, topi
 		rp.ErrorCode = h.code(c, err)
 		return rp
 	}
-	asked := []int64{p.Timestamp}
-	if p.Timestamp == replica.TimestampLatest {
-		asked = append(asked, replica.TimestampEarliest)
-	}
-	for _, timestamp := range asked {
-		o, found, err := partition.ListOffset(timestamp, replica.ReadUncommitted, -1, req.ReplicaID)
-		if err != nil {
-			rp.ErrorCode = h.code(c, err)
-			return rp
-		}
-		last := len(rp.OldStyleOffsets) - 1
-		if found && (last < 0 || rp.OldStyleOffsets[last] != o.Offset) && int32(len(rp.OldStyleOffsets)) < p.MaxNumOffsets {
-			rp.OldStyleOffsets = append(rp.OldStyleOffsets, o.Offset)
-		}
+	offsets, err := offsetsBefore(partition, p.Timestamp, req.ReplicaID)
+	switch {
+	case errors.Is(err, replica.ErrOffsetNotAvailable):
+		rp.ErrorCode = protocol.LeaderNotAvailable
+	case err != nil:
+		rp.ErrorCode = h.code(c, err)
+	default:
+		rp.OldStyleOffsets = offsets[:min(len(offsets), int(max(p.MaxNumOffsets, 0)))]
 	}
 	return rp
+}
+
+// offsetsBefore lists where a log could be read from to see what was there before a time: its end then, and its start.
+func offsetsBefore(p *replica.Partition, timestamp int64, replicaID int32) ([]int64, error) {
+	start, _, err := p.ListOffset(replica.TimestampEarliest, replica.ReadUncommitted, -1, replicaID)
+	if err != nil || timestamp == replica.TimestampEarliest {
+		return []int64{start.Offset}, err
+	}
+	end, found, err := p.ListOffset(timestamp, replica.ReadUncommitted, -1, replicaID)
+	if err == nil && !found { // everything is older
+		end, _, err = p.ListOffset(replica.TimestampLatest, replica.ReadUncommitted, -1, replicaID)
+	}
+	if err != nil || end.Offset == start.Offset {
+		return []int64{start.Offset}, err
+	}
+	return []int64{end.Offset, start.Offset}, nil
 }

@@ -18,7 +18,7 @@ func table() []row {
 		blocking((*Handlers).clusterMetadata),
 		blocking((*Handlers).leaderAndISR),
 		raw(protocol.KeyStopReplica, (*Handlers).stopReplica),
-		prompt((*Handlers).updateMetadata),
+		blocking((*Handlers).updateMetadata),
 		raw(protocol.KeyApiVersions, (*Handlers).apiVersions),
 		blocking((*Handlers).createTopics),
 		blocking((*Handlers).deleteTopics),

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -33,15 +34,13 @@ func (h *Handlers) updateMetadata(_ context.Context, c *server.Call, req *kmsg.U
 	if req.Version < 5 {
 		brokerEpoch = -1
 	}
-	if err := h.rooms.Replicas.CheckController(req.ControllerEpoch, brokerEpoch); err != nil {
-		resp.ErrorCode = h.code(c, err)
-		return resp
-	}
 	u := metadata.Update{ControllerID: req.ControllerID, Topics: topicsOf(req)}
 	for i := range req.LiveBrokers {
 		u.Brokers = append(u.Brokers, liveBroker(req.Version, &req.LiveBrokers[i]))
 	}
-	h.rooms.Metadata.Apply(u)
+	// Fencing and applying are one step, so that an old controller's picture never replaces a new one's.
+	_, err := h.rooms.Replicas.UpdateMetadata(req.ControllerEpoch, brokerEpoch, u)
+	resp.ErrorCode = h.code(c, err)
 	return resp
 }
 
@@ -90,7 +89,7 @@ func liveBroker(version int16, b *kmsg.UpdateMetadataRequestLiveBroker) metadata
 		if n := int(e.SecurityProtocol); n >= 0 && n < len(securityProtocols) {
 			security = securityProtocols[n]
 		}
-		listener := e.ListenerName
+		listener := strings.ToUpper(e.ListenerName)
 		if version < 3 {
 			listener = security
 		}

@@ -54,10 +54,10 @@ type Controller struct {
 	working  sync.WaitGroup // senders of all terms
 
 	// Owned by Run.
-	term       *term // nil: not the controller
-	orphan     *zkmeta.Lease
-	standDown  time.Time // not a candidate before
-	registered bool      // under the current session
+	term         *term         // nil: not the controller
+	orphan       *zkmeta.Lease // of a term that is over, while /controller may still name this broker
+	standDown    time.Time     // not a candidate before
+	registeredIn int64         // the session under which this broker is registered
 }
 
 // New makes a Controller; nothing happens before Run.
@@ -86,7 +86,7 @@ func (c *Controller) Run(ctx context.Context, registered chan<- struct{}) error 
 	unsubscribe := c.zk.Subscribe(c.sessionChanged)
 	defer unsubscribe()
 	for {
-		_, err := c.register(ctx)
+		_, err := c.registerBroker(ctx)
 		if err == nil {
 			break
 		}
@@ -95,7 +95,6 @@ func (c *Controller) Run(ctx context.Context, registered chan<- struct{}) error 
 		}
 	}
 	close(registered)
-	c.registered = true
 	c.controllerMayHaveChanged()
 
 	defer c.working.Wait()
@@ -143,6 +142,8 @@ func (c *Controller) failed(ctx context.Context, name string, err error) {
 		// The session loop tells, too; nothing of the old session is good any more.
 		log.Info("session expired while handling an event")
 		c.resign()
+	case errors.Is(err, zkmeta.ErrClosed):
+		c.resign() // the broker is stopping
 	case c.term != nil:
 		// What is known may differ from what is written. Whoever is elected
 		// next reads it all again.
@@ -161,8 +162,9 @@ func (c *Controller) sessionChanged(s zkmeta.SessionState) {
 		// Whatever waits was meant for the old session.
 		c.mail.clear()
 		c.mail.change(event{name: "expire", mark: mark{kind: "expire"}, handle: func(context.Context) error {
-			c.registered = false
-			c.resign()
+			if !c.registered() {
+				c.resign()
+			}
 			return nil
 		}})
 	case zkmeta.Connected:
@@ -170,13 +172,37 @@ func (c *Controller) sessionChanged(s zkmeta.SessionState) {
 	}
 }
 
+// registered reports whether this broker is registered under the session of
+// now. Between the end of a session and the news of it, which go different ways, a call may already run in
+// the next one; so the sessions are compared, and no flag is kept.
+func (c *Controller) registered() bool {
+	id, _ := c.zk.Session()
+	return id != 0 && id == c.registeredIn
+}
+
+// registerBroker registers and notes the session. ErrSessionExpired when that
+// changed meanwhile.
+func (c *Controller) registerBroker(ctx context.Context) (epoch int64, err error) {
+	before, _ := c.zk.Session()
+	epoch, err = c.register(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if after, _ := c.zk.Session(); before != after {
+		return 0, zkmeta.ErrSessionExpired
+	}
+	c.registeredIn = before
+	return epoch, nil
+}
+
 // registerAgain registers the broker under a new session and takes part in
 // the election that the end of the old one may have caused.
 func (c *Controller) registerAgain(ctx context.Context) error {
-	if c.registered {
+	if c.registered() {
 		return nil // connected again with the same session
 	}
-	epoch, err := c.register(ctx)
+	c.resign()
+	epoch, err := c.registerBroker(ctx)
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, zkmeta.ErrSessionExpired) {
 			c.log.Error("registering the broker again failed, will be repeated", zap.Error(err))
@@ -184,7 +210,6 @@ func (c *Controller) registerAgain(ctx context.Context) error {
 		}
 		return nil
 	}
-	c.registered = true
 	c.log.Info("registered again", zap.Int64("broker_epoch", epoch))
 	return c.controllerChanged(ctx)
 }
@@ -207,6 +232,10 @@ func call[T any](ctx context.Context, c *Controller, name string, handle func(ct
 		name: name,
 		handle: func(ctx context.Context) error {
 			value, err := handle(ctx)
+			if err != nil && ctx.Err() != nil {
+				reply <- result{err: ErrNotController} // Run is ending
+				return err
+			}
 			reply <- result{value: value}
 			return err
 		},

@@ -44,12 +44,12 @@ func allFailed(topics []NewTopic, err error) []Created {
 func (t *term) createTopics(ctx context.Context, topics []NewTopic, validateOnly bool) ([]Created, error) {
 	marked, err := t.c.zk.DeletionMarkers(ctx, nil)
 	if err != nil {
-		return allFailed(topics, err), err
+		return allFailed(topics, forCaller(err)), err
 	}
 	// Brokers also create topics by themselves, so that ours may be behind.
 	existing, err := t.c.zk.Topics(ctx, nil)
 	if err != nil {
-		return allFailed(topics, err), err
+		return allFailed(topics, forCaller(err)), err
 	}
 	sites := make([]site, 0, len(t.brokers))
 	for _, id := range t.brokerIDs() {
@@ -78,12 +78,14 @@ func (t *term) createTopics(ctx context.Context, topics []NewTopic, validateOnly
 			created[i] = Created{Err: existsAlready(err, topics[i].Name)}
 		}
 	})
+	var over error
 	for i := range created {
-		err := created[i].Err
-		if errors.Is(err, zkmeta.ErrControllerMoved) {
-			created[i].Err = ErrNotController
-			return created, err
+		if err := created[i].Err; ends(err) {
+			over, created[i].Err = err, ErrNotController
 		}
+	}
+	if over != nil {
+		return created, over
 	}
 	// The watch on /brokers/topics would come to the same, later.
 	return created, t.topicsChanged(ctx)
@@ -156,11 +158,11 @@ func (p *planner) prepare(t NewTopic) (Created, zkmeta.TopicAssignment) {
 	}
 	id := newTopicID()
 	return Created{
-			ID: id, Partitions: int32(len(assignment)), ReplicationFactor: int16(len(assignment[0])), Config: maps.Clone(overrides),
-		}, zkmeta.TopicAssignment{
-			Topic: t.Name, ID: id, Partitions: assignment,
-			Adding: map[int32][]int32{}, Removing: map[int32][]int32{},
-		}
+		ID: id, Partitions: int32(len(assignment)), ReplicationFactor: int16(len(assignment[0])), Config: maps.Clone(overrides),
+	}, zkmeta.TopicAssignment{
+		Topic: t.Name, ID: id, Partitions: assignment,
+		Adding: map[int32][]int32{}, Removing: map[int32][]int32{},
+	}
 }
 
 // newTopicID draws a random UUID (version 4). As Kafka's Uuid.randomUuid, it avoids those

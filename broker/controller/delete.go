@@ -37,7 +37,7 @@ func (t *term) deleteTopics(ctx context.Context, names []string) ([]error, error
 	}
 	existing, err := t.c.zk.Topics(ctx, nil)
 	if err != nil {
-		return slices.Repeat([]error{err}, len(names)), err
+		return slices.Repeat([]error{forCaller(err)}, len(names)), err
 	}
 	exists := make(map[string]bool, len(existing))
 	for _, name := range existing {
@@ -53,7 +53,7 @@ func (t *term) deleteTopics(ctx context.Context, names []string) ([]error, error
 			return
 		}
 		if err := t.c.zk.MarkForDeletion(ctx, names[i]); err != nil && !errors.Is(err, zkmeta.ErrNodeExists) {
-			errs[i] = err
+			errs[i] = forCaller(err)
 		}
 	})
 	// A topic that another broker just created must be known before it can be deleted.

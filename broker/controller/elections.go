@@ -35,7 +35,7 @@ func (c *Controller) controllerChanged(ctx context.Context) error {
 	}
 	c.resign()
 	c.orphan = nil
-	if ok || !c.registered {
+	if ok || !c.registered() {
 		return nil
 	}
 	if wait := time.Until(c.standDown); wait > 0 {
@@ -54,6 +54,11 @@ func (c *Controller) candidate(ctx context.Context) error {
 	}
 	if err != nil {
 		return fmt.Errorf("elect controller: %w", err)
+	}
+	if !c.registered() {
+		// Elected in a session that came while we were asking. It is not
+		// registered yet, and that must come first.
+		return c.leave(ctx, lease)
 	}
 	c.log.Info("elected controller", zap.Int32("controller_epoch", lease.Epoch))
 	c.metrics.elections.Inc()

@@ -3,6 +3,8 @@ package controller
 import (
 	"errors"
 	"fmt"
+
+	"github.com/kbroker/kbroker/zkmeta"
 )
 
 // Errors of this package, one per Kafka error code; broker/api maps them.
@@ -38,4 +40,19 @@ func (r *Refusal) Unwrap() error { return r.Err }
 
 func refuse(err error, format string, args ...any) error {
 	return &Refusal{Err: err, Message: fmt.Sprintf(format, args...)}
+}
+
+// ends reports whether an error ends the term by itself: the office, or the
+// session that held it, is lost.
+func ends(err error) bool {
+	return errors.Is(err, zkmeta.ErrControllerMoved) || errors.Is(err, zkmeta.ErrSessionExpired) || errors.Is(err, zkmeta.ErrClosed)
+}
+
+// forCaller is what a caller is told of an error: that it should ask another
+// broker, if the term is over.
+func forCaller(err error) error {
+	if ends(err) {
+		return ErrNotController
+	}
+	return err
 }

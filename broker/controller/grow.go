@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -45,7 +46,7 @@ func (t *term) growTopics(ctx context.Context, topics []MorePartitions, validate
 	}
 	assignments, err := t.c.zk.Assignments(ctx, names, nil)
 	if err != nil {
-		return slices.Repeat([]error{err}, len(topics)), err
+		return slices.Repeat([]error{forCaller(err)}, len(topics)), err
 	}
 	var grown []string
 	for i, more := range topics {
@@ -61,7 +62,12 @@ func (t *term) growTopics(ctx context.Context, topics []MorePartitions, validate
 		if errs[i] = t.grow(a, more); errs[i] != nil || validateOnly {
 			continue
 		}
-		if err := t.c.zk.SetAssignment(ctx, t.origin.lease, a); err != nil {
+		err := t.c.zk.SetAssignment(ctx, t.origin.lease, a)
+		if errors.Is(err, zkmeta.ErrNoNode) {
+			errs[i] = refuse(ErrUnknownTopic, "The topic '%s' does not exist.", more.Topic)
+			continue
+		}
+		if err != nil {
 			for j := i; j < len(errs); j++ {
 				errs[j] = ErrNotController
 			}

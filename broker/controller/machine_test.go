@@ -137,6 +137,23 @@ func (s *script) do(t *testing.T, d *datadriven.TestData) error {
 		state.Leader, state.ISR = leader, numbers(t, d, "isr")
 		s.ledger.between[tp] = state
 		return nil
+	case "unclean":
+		s.allowed[word(t, d, "topic")] = true
+		return nil
+	case "moved":
+		s.ledger.epoch++
+		return nil
+	case "states":
+		s.printStates()
+		return nil
+	}
+	return s.doAnswer(t, d)
+}
+
+// doAnswer runs the commands about deletion and about what brokers answer.
+func (s *script) doAnswer(t *testing.T, d *datadriven.TestData) error {
+	ctx := t.Context()
+	switch d.Cmd {
 	case "dirs":
 		var broker int32
 		d.ScanArgs(t, "broker", &broker)
@@ -162,15 +179,6 @@ func (s *script) do(t *testing.T, d *datadriven.TestData) error {
 			return s.failDeletion(ctx, answered)
 		}
 		return s.completeDeletion(ctx, answered)
-	case "unclean":
-		s.allowed[word(t, d, "topic")] = true
-		return nil
-	case "moved":
-		s.ledger.epoch++
-		return nil
-	case "states":
-		s.printStates()
-		return nil
 	}
 	d.Fatalf(t, "unknown command %s", d.Cmd)
 	return nil

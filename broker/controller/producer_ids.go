@@ -40,12 +40,3 @@ func (c *Controller) AllocateProducerIDs(ctx context.Context, brokerID int32, br
 	}
 	return b.first, b.count, b.err
 }
-
-// ElectUnclean tries to elect leaders where none is, after unclean leaders
-// were allowed for a topic or (with "") by default. It does not wait, and does nothing on other brokers.
-func (c *Controller) ElectUnclean(topic string) {
-	c.change(mark{kind: "unclean_election", topic: topic}, func(t *term, ctx context.Context) error {
-		_, err := t.electWhereNeeded(ctx, topic)
-		return err
-	})
-}

@@ -13,8 +13,13 @@ import (
 	"github.com/kbroker/kbroker/broker/peer"
 )
 
-// resendAfter is the pause before a request is sent again, as in Kafka.
-const resendAfter = 100 * time.Millisecond
+const (
+	// resendAfter is the pause before a request is sent again, as in Kafka.
+	resendAfter = 100 * time.Millisecond
+	// complainEvery keeps the log readable while a broker is out of reach: the
+	// first failure, and then one in ten seconds.
+	complainEvery = 100
+)
 
 // sender sends requests to one broker, in order and one at a time, each until
 // it is answered (Kafka: RequestSendThread). Its queue has no bound, as
@@ -62,6 +67,7 @@ func (s *sender) stop() []kmsg.Request {
 }
 
 func (s *sender) run(ctx context.Context) {
+	failures := 0 // in a row
 	for {
 		r, ok := s.first(ctx)
 		if !ok {
@@ -72,13 +78,16 @@ func (s *sender) run(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			s.log.Warn("request to broker failed, will be repeated",
-				zap.String("request", kmsg.NameForKey(r.Key())), zap.Error(err))
+			if failures++; failures%complainEvery == 1 {
+				s.log.Warn("request to broker failed, will be repeated", zap.Int("failures", failures),
+					zap.String("request", kmsg.NameForKey(r.Key())), zap.Error(err))
+			}
 			if !pause(ctx, resendAfter) {
 				return
 			}
 			continue
 		}
+		failures = 0
 		s.mu.Lock()
 		if len(s.queue) > 0 {
 			s.queue[0] = nil

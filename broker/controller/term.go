@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -163,7 +164,11 @@ func (t *term) readAssignments(ctx context.Context, topics []string) ([]*partiti
 		a := assignments[name]
 		if a.ID == ([16]byte{}) {
 			a.ID = newTopicID()
-			if err := t.c.zk.SetAssignment(ctx, t.origin.lease, a); err != nil {
+			err := t.c.zk.SetAssignment(ctx, t.origin.lease, a)
+			if errors.Is(err, zkmeta.ErrNoNode) {
+				continue
+			}
+			if err != nil {
 				return nil, fmt.Errorf("give topic %s an id: %w", name, err)
 			}
 		}

@@ -215,25 +215,33 @@ func (t *term) topicsChanged(ctx context.Context) error {
 // topicsModified takes up partitions that were added to topics. Those added to
 // a topic that is being deleted are taken away again.
 func (t *term) topicsModified(ctx context.Context, names []string) error {
-	names = slices.DeleteFunc(names, func(name string) bool {
-		return t.topics[name] == nil // deleted, or not taken up yet
-	})
-	if len(names) == 0 {
+	known := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return t.topics[name] == nil })
+	if len(known) < len(names) {
+		// Deleted; or it could not be understood so far, and somebody mended it.
+		if err := t.topicsChanged(ctx); err != nil {
+			return err
+		}
+	}
+	if len(known) == 0 {
 		return nil
 	}
-	assignments, err := t.c.zk.Assignments(ctx, names, t.watchTopic)
+	assignments, err := t.c.zk.Assignments(ctx, known, t.watchTopic)
 	if err != nil {
 		return fmt.Errorf("read changed topics: %w", err)
 	}
 	var added []*partition
-	for _, name := range names {
+	for _, name := range known {
 		topic, a := t.topics[name], assignments[name]
+		if topic == nil {
+			continue // topicsChanged has just found it gone
+		}
 		grown := slices.ContainsFunc(slices.Collect(maps.Keys(a.Partitions)), func(index int32) bool { return topic.partition(index) == nil })
 		switch {
 		case !grown:
 		case topic.queued:
 			t.log.Warn("topic that is to be deleted got partitions, which are taken away", zap.String("topic", name))
-			if err := t.c.zk.SetAssignment(ctx, t.origin.lease, topic.written()); err != nil {
+			err := t.c.zk.SetAssignment(ctx, t.origin.lease, topic.written())
+			if err != nil && !errors.Is(err, zkmeta.ErrNoNode) {
 				return fmt.Errorf("restore topic %s: %w", name, err)
 			}
 		default:
@@ -325,4 +333,13 @@ func (t *term) logDirsFailed(ctx context.Context) error {
 		return fmt.Errorf("remove log dir events: %w", err)
 	}
 	return nil
+}
+
+// ElectUnclean tries to elect leaders where none is, after unclean leaders
+// were allowed for a topic or (with "") by default. It does not wait, and does nothing on other brokers.
+func (c *Controller) ElectUnclean(topic string) {
+	c.change(mark{kind: "unclean_election", topic: topic}, func(t *term, ctx context.Context) error {
+		_, err := t.electWhereNeeded(ctx, topic)
+		return err
+	})
 }

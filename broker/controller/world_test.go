@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-zookeeper/zk"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -126,16 +128,20 @@ func (w *world) node(id int32) *node {
 }
 
 // bystander starts a broker that only is there.
-func (w *world) bystander(id int32) *node {
+func (w *world) bystander(id int32) *node { return w.answering(id, nil) }
+
+// answering starts a bystander that answers in its own way from the beginning.
+func (w *world) answering(id int32, answer func(kmsg.Request) kmsg.Response) *node {
 	w.Helper()
 	n := w.node(id)
+	n.answer = answer
 	close(n.ended)
-	if _, err := n.register(w.Context()); err != nil {
-		w.Fatal(err)
-	}
 	w.mu.Lock()
 	w.nodes[n.address] = n
 	w.mu.Unlock()
+	if _, err := n.register(w.Context()); err != nil {
+		w.Fatal(err)
+	}
 	return n
 }
 
@@ -348,19 +354,14 @@ func (n *node) taken() []kmsg.Request {
 	return taken
 }
 
+var brokerEpoch = regexp.MustCompile(` broker_epoch=\d+`)
+
 // told is taken in words; broker epochs and topic ids are left out.
 func (n *node) told() string {
 	var b strings.Builder
 	for _, r := range n.taken() {
 		for line := range strings.Lines(describe(n.id, r)) {
-			if i := strings.Index(line, " broker_epoch="); i >= 0 {
-				rest := line[i+1:]
-				line = line[:i] + rest[strings.Index(rest, " "):]
-				if !strings.Contains(rest, " ") {
-					line = line[:i] + "\n"
-				}
-			}
-			b.WriteString(line)
+			b.WriteString(brokerEpoch.ReplaceAllString(line, ""))
 		}
 	}
 	return b.String()
@@ -430,4 +431,15 @@ func (n *node) metric(name string) float64 {
 		n.w.Fatalf("no metric %s", name)
 	}
 	return families[i].GetMetric()[0].GetGauge().GetValue()
+}
+
+// raw opens a session of a tool that writes znodes by itself.
+func (w *world) raw(use func(conn *zk.Conn)) {
+	w.Helper()
+	conn, _, err := zk.Connect([]string{"127.0.0.1:2181"}, 18*time.Second, zk.WithDialer(w.network.Dial), zk.WithLogInfo(false))
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer conn.Close()
+	use(conn)
 }

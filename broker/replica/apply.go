@@ -161,8 +161,9 @@ func (m *Manager) apply(c *change, offline bool) error {
 		if errors.Is(err, ErrStorage) && !errors.Is(err, storage.ErrDiskFull) {
 			m.host(p)
 			p.fail()
+			// Logged here, since to the caller it is a code like others.
+			m.log.Error("partition is offline", p.fields(zap.Int32("leader_epoch", s.LeaderEpoch), zap.Error(err))...)
 		}
-		m.log.Error("state of a partition cannot be applied", p.fields(zap.Int32("leader_epoch", s.LeaderEpoch), zap.Error(err))...)
 		return err
 	}
 	// The configuration may have changed after the log took it and before the partition could be found.

@@ -49,6 +49,8 @@ func translate(err error) error {
 		as = ErrInvalidTxnState
 	case errors.Is(err, storage.ErrCoordinatorFenced):
 		as = ErrCoordinatorFenced
+	case errors.Is(err, storage.ErrInconsistentTopicID):
+		as = ErrInconsistentTopicID
 	case errors.Is(err, record.ErrCorrupt):
 		return err
 	default:

@@ -44,7 +44,6 @@ func (m *Manager) loadTopics(ctx context.Context, changes []change, errs []error
 	for i, err := range failures {
 		if err != nil {
 			failed[untold[i]] = err
-			m.log.Error("topic's configuration cannot be read", zap.String("topic", untold[i].name), zap.Error(err))
 		}
 	}
 	for i := range changes {

@@ -40,7 +40,7 @@ type conn struct {
 
 	mu         sync.Mutex
 	changed    sync.Cond // a call was answered, or the connection broke
-	pending    []pending // handled and not answered, oldest first
+	pending    queue     // handled and not answered
 	bytes      int64     // of the frames of pending
 	pipelined  bool      // Pipelines is true of all in pending
 	answering  bool      // the answering goroutine runs

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"slices"
 	"time"
 )
 
@@ -13,14 +12,40 @@ type pending struct {
 	await    func(context.Context) Response
 }
 
+// queue holds pending calls, oldest first. The zero value is an empty one.
+type queue struct {
+	calls []pending
+	head  int // of calls are answered already
+}
+
+func (q *queue) len() int { return len(q.calls) - q.head }
+
+func (q *queue) push(p pending) {
+	if q.head > len(q.calls)/2 { // a queue that is never empty must not grow
+		n := copy(q.calls, q.calls[q.head:])
+		clear(q.calls[n:])
+		q.calls, q.head = q.calls[:n], 0
+	}
+	q.calls = append(q.calls, p)
+}
+
+func (q *queue) first() pending { return q.calls[q.head] }
+
+func (q *queue) pop() {
+	q.calls[q.head] = pending{}
+	if q.head++; q.head == len(q.calls) {
+		q.calls, q.head = q.calls[:0], 0
+	}
+}
+
 // awaitTurn waits until the call may be handled: when everything before it is
 // answered or, if it and all of those may be pipelined, when there is room. It reports false when the
 // connection is to end instead.
 func (c *conn) awaitTurn(call *Call, pipelines bool) bool {
 	limits := c.server.limits()
 	c.mu.Lock()
-	for !c.broken && len(c.pending) > 0 {
-		if pipelines && c.pipelined && len(c.pending) < limits.MaxPending && c.bytes+call.size <= limits.MaxPendingBytes {
+	for !c.broken && c.pending.len() > 0 {
+		if pipelines && c.pipelined && c.pending.len() < limits.MaxPending && c.bytes+call.size <= limits.MaxPendingBytes {
 			break
 		}
 		c.changed.Wait()
@@ -56,11 +81,11 @@ func (c *conn) sitOut(d time.Duration) bool {
 func (c *conn) enqueue(call *Call, r *Reply, pipelines bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r.Await == nil && len(c.pending) == 0 {
+	if r.Await == nil && c.pending.len() == 0 {
 		return false
 	}
-	c.pipelined = pipelines && (c.pipelined || len(c.pending) == 0)
-	c.pending = append(c.pending, pending{call: call, response: r.Response, await: r.Await})
+	c.pipelined = pipelines && (c.pipelined || c.pending.len() == 0)
+	c.pending.push(pending{call: call, response: r.Response, await: r.Await})
 	c.bytes += call.size
 	if !c.answering {
 		c.answering = true
@@ -73,13 +98,13 @@ func (c *conn) enqueue(call *Call, r *Reply, pipelines bool) bool {
 func (c *conn) answer() {
 	for {
 		c.mu.Lock()
-		if len(c.pending) == 0 {
+		if c.pending.len() == 0 {
 			c.answering = false
 			c.changed.Broadcast()
 			c.mu.Unlock()
 			return
 		}
-		p := c.pending[0]
+		p := c.pending.first()
 		c.mu.Unlock()
 
 		size := p.call.size
@@ -87,7 +112,7 @@ func (c *conn) answer() {
 
 		// Only now is the call off the queue: until then it counts as unanswered.
 		c.mu.Lock()
-		c.pending = slices.Delete(c.pending, 0, 1)
+		c.pending.pop()
 		c.bytes -= size
 		c.changed.Broadcast()
 		c.mu.Unlock()

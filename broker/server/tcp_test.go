@@ -151,3 +151,32 @@ func TestSoftwareIsRemembered(t *testing.T) {
 		t.Errorf("%q %q", n, v)
 	}
 }
+
+func TestQueueThatIsNeverEmptyDoesNotGrow(t *testing.T) {
+	var q queue
+	next, expected := int32(0), int32(0)
+	push := func() {
+		c := &Call{}
+		c.Header.CorrelationID = next
+		q.push(pending{call: c})
+		next++
+	}
+	push()
+	for range 10_000 {
+		push()
+		push()
+		for range 2 {
+			if got := q.first().call.Header.CorrelationID; got != expected {
+				t.Fatalf("%d comes after %d", got, expected-1)
+			}
+			expected++
+			q.pop()
+		}
+		if q.len() != 1 {
+			t.Fatalf("%d are left", q.len())
+		}
+	}
+	if cap(q.calls) > 16 {
+		t.Errorf("grew to %d", cap(q.calls))
+	}
+}

@@ -52,9 +52,11 @@ func (b *Broker) Launch(t testing.TB) {
 	if b.options.ZooKeeper != "" {
 		command = "start"
 	}
-	args := []string{command, "--log-dirs", b.Dir,
+	args := []string{
+		command, "--log-dirs", b.Dir,
 		"--listeners", fmt.Sprintf("PLAINTEXT://127.0.0.1:%d", b.Port),
-		"--metrics-listen", fmt.Sprintf("127.0.0.1:%d", b.MetricsPort)}
+		"--metrics-listen", fmt.Sprintf("127.0.0.1:%d", b.MetricsPort),
+	}
 	if b.options.ZooKeeper != "" {
 		args = append(args, "--zookeeper", b.options.ZooKeeper, "--override", "broker.id=1")
 		for _, key := range []string{"offsets.topic.replication.factor", "transaction.state.log.replication.factor"} {

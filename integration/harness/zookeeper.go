@@ -47,8 +47,9 @@ func (z *ZooKeeper) Start(t testing.TB) {
 	z.process = start(t, "zookeeper", exec.Command("java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", zookeeperJar,
 		"org.apache.zookeeper.server.quorum.QuorumPeerMain", z.settings()))
 	Eventually(t, 30*time.Second, func() error {
-		if answer := FourLetterWord(z.Address(), "ruok"); answer != "imok" {
-			return fmt.Errorf("zookeeper answers %q to ruok", answer)
+		// ruok is answered before requests are.
+		if answer := FourLetterWord(z.Address(), "srvr"); !strings.Contains(answer, "Mode: standalone") {
+			return fmt.Errorf("zookeeper answers %q to srvr", answer)
 		}
 		return nil
 	})

@@ -1,0 +1,111 @@
+package zkmeta
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// calls records the names of the watches that fired.
+type calls []string
+
+func (c *calls) notify(name string) Notify { return func() { *c = append(*c, name) } }
+
+func (c *calls) expect(t *testing.T, want ...string) {
+	t.Helper()
+	synctest.Wait()
+	slices.Sort(*c)
+	if !slices.Equal(*c, want) {
+		t.Fatalf("fired %v, want %v", *c, want)
+	}
+	*c = nil
+}
+
+func TestEventsFireWhatTheyConcern(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDispatcher()
+		defer d.close()
+		var fired calls
+		for _, test := range []struct {
+			event zk.EventType
+			want  []string
+		}{
+			{zk.EventNodeCreated, []string{"/a data"}},
+			{zk.EventNodeDataChanged, []string{"/a data"}},
+			{zk.EventNodeChildrenChanged, []string{"/a children"}},
+			{zk.EventNodeDeleted, []string{"/a children", "/a data"}},
+			{zk.EventNotWatching, nil},
+		} {
+			d.register("/a", watchData, fired.notify("/a data"))
+			d.register("/a", watchChildren, fired.notify("/a children"))
+			d.register("/b", watchData, fired.notify("/b data"))
+			d.fire("/a", test.event)
+			fired.expect(t, test.want...)
+			d.fire("/a", test.event)
+			fired.expect(t)
+			d.fireAll()
+			synctest.Wait()
+			fired = nil
+		}
+	})
+}
+
+// TestAWatchIsSetOncePerFiring: the server is asked for a watch by the first reader only, and again after it fired,
+// also when it fired while the answer was on its way.
+func TestAWatchIsSetOncePerFiring(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDispatcher()
+		defer d.close()
+		var fired calls
+		first := d.register("/a", watchData, fired.notify("first"))
+		if !d.mustArm(first) {
+			t.Fatal("the first reader does not ask")
+		}
+		d.fire("/a", zk.EventNodeDataChanged) // before the answer is seen
+		d.armed(first)
+		fired.expect(t, "first")
+		if d.mustArm(first) {
+			t.Fatal("a reader who was told asks again")
+		}
+
+		second := d.register("/a", watchData, fired.notify("second"))
+		if !d.mustArm(second) {
+			t.Fatal("the next reader does not ask")
+		}
+		d.armed(second)
+		third := d.register("/a", watchData, fired.notify("third"))
+		if d.mustArm(third) {
+			t.Fatal("the server is asked twice")
+		}
+		d.drop(second)
+		d.fire("/a", zk.EventNodeDataChanged)
+		fired.expect(t, "third")
+
+		failed := d.register("/a", watchData, fired.notify("failed"))
+		d.drop(failed)
+		d.drop(failed)
+		d.drop(nil)
+		if len(d.entries) != 0 {
+			t.Fatalf("%d entries are left", len(d.entries))
+		}
+		d.fireAll()
+		fired.expect(t)
+	})
+}
+
+func TestNoCallAfterClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDispatcher()
+		var fired calls
+		for i := range 10 {
+			d.register(fmt.Sprint("/", i), watchData, fired.notify("late"))
+		}
+		d.close()
+		d.fireAll()
+		d.post(fired.notify("later"))
+		fired.expect(t)
+	})
+}
