@@ -5,6 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # One binary without libc, so that it runs on any base image.
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 FUZZTIME ?= 30s
+OUT ?= bin/kbroker
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test race fuzz lint bench compat cluster clean docs
@@ -13,7 +14,7 @@ help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 build: ## build the static binary bin/kbroker
-	$(BUILD) -o bin/kbroker ./cmd/kbroker
+	$(BUILD) -o $(OUT) ./cmd/kbroker
 
 run: build ## build and start one broker on localhost:9092 with the embedded ZooKeeper server
 	exec bin/kbroker dev

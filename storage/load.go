@@ -214,8 +214,9 @@ func (ld *loader) list() error {
 
 func (ld *loader) path(name string) string { return filepath.Join(ld.log.path, name) }
 
-// bufferSize is how much of a segment a recovery reads at a time.
-const bufferSize = 512 << 10
+// bufferSize is how much of a segment a recovery reads at a time: little enough that the bytes are still in the core's
+// cache when they are summed up. 2 GB took 0.52 s of CPU with 128 KiB, 0.57 s with 256 and 0.66 s with 512.
+const bufferSize = 128 << 10
 
 func (ld *loader) buffer() []byte {
 	if *ld.buf == nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -153,7 +154,7 @@ func (m *Manager) loadDirectory(d *directory) error {
 		return nil
 	}
 	m.logger.Info("loading logs", zap.String("dir", d.path), zap.Int("logs", len(folders)), zap.Bool("clean", d.clean))
-	threads := max(m.o.RecoveryThreads, 1)
+	threads := max(m.o.RecoveryThreads, min(runtime.GOMAXPROCS(0), recoverThreads))
 	if d.clean {
 		threads = max(threads, cleanLoadThreads)
 	}
@@ -180,6 +181,10 @@ func (m *Manager) loadDirectory(d *directory) error {
 	}
 	return nil
 }
+
+// recoverThreads bounds how many cores recover logs when num.recovery.threads.per.data.dir asks for fewer, as its default of 1
+// does. A recovery copies every byte from the page cache and sums it up: with one thread all but one core look on.
+const recoverThreads = 4
 
 // cleanLoadThreads: loading after a clean stop waits for the disk more than it computes.
 const cleanLoadThreads = 8

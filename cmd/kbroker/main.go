@@ -14,11 +14,13 @@ var version = "dev"
 
 func main() {
 	app := &cli.App{
-		Name:                 "kbroker",
-		Usage:                "a Kafka broker in one binary, on ZooKeeper",
-		Version:              version,
-		HideVersion:          true,
-		EnableBashCompletion: true,
+		Name:        "kbroker",
+		Usage:       "a Kafka broker in one binary, on ZooKeeper",
+		Version:     version,
+		HideVersion: true,
+		// Values hold commas of their own: --override listeners=A://:1,B://:2
+		DisableSliceFlagSeparator: true,
+		EnableBashCompletion:      true,
 		Commands: []*cli.Command{
 			startCommand(),
 			devCommand(),

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -25,8 +26,14 @@ type floorServer struct {
 	port int32
 	dir  string
 
-	mu   sync.Mutex
-	logs map[string]*floorLog // by topic and partition
+	mu         sync.Mutex
+	partitions map[string]int32 // by topic
+	logs       map[floorKey]*floorLog
+}
+
+type floorKey struct {
+	topic     string
+	partition int32
 }
 
 // floorLog is one file with the position of every batch.
@@ -53,7 +60,7 @@ func serveFloor(address, dir string) error {
 	if err != nil {
 		return err
 	}
-	s := &floorServer{host: host, port: int32(n), dir: dir, logs: map[string]*floorLog{}}
+	s := &floorServer{host: host, port: int32(n), dir: dir, partitions: map[string]int32{}, logs: map[floorKey]*floorLog{}}
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -114,6 +121,10 @@ func (s *floorServer) answer(c *net.TCPConn, frame []byte) error {
 		if err := s.produce(r, response.(*kmsg.ProduceResponse)); err != nil {
 			return err
 		}
+	case *kmsg.CreateTopicsRequest:
+		s.create(r, response.(*kmsg.CreateTopicsResponse))
+	case *kmsg.DeleteTopicsRequest:
+		s.remove(r, response.(*kmsg.DeleteTopicsResponse))
 	case *kmsg.ListOffsetsRequest:
 		s.listOffsets(r, response.(*kmsg.ListOffsetsResponse))
 	case *kmsg.FetchRequest:
@@ -199,21 +210,51 @@ func sendFile(c *net.TCPConn, f floorRange) error {
 func (s *floorServer) log(topic string, partition int32) *floorLog {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := fmt.Sprintf("%s-%d", topic, partition)
+	key := floorKey{topic, partition}
 	l := s.logs[key]
 	if l == nil {
-		f, err := os.Create(filepath.Join(s.dir, "floor-"+key))
+		f, err := os.Create(filepath.Join(s.dir, fmt.Sprintf("floor-%s-%d", topic, partition)))
 		if err != nil {
 			panic(err) // the floor has no other use for its folder
 		}
 		l = &floorLog{file: f}
-		s.logs[key] = l
+		s.logs[floorKey{strings.Clone(topic), partition}] = l
 	}
 	return l
 }
 
+func (s *floorServer) create(req *kmsg.CreateTopicsRequest, r *kmsg.CreateTopicsResponse) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range req.Topics {
+		s.partitions[t.Topic] = t.NumPartitions
+		rt := kmsg.NewCreateTopicsResponseTopic()
+		rt.Topic, rt.NumPartitions, rt.ReplicationFactor = t.Topic, t.NumPartitions, 1
+		r.Topics = append(r.Topics, rt)
+	}
+}
+
+// remove deletes topics with their files.
+func (s *floorServer) remove(req *kmsg.DeleteTopicsRequest, r *kmsg.DeleteTopicsResponse) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, topic := range req.TopicNames {
+		for key, l := range s.logs {
+			if key.topic == topic {
+				_ = os.Remove(l.file.Name()) // the folder goes at the end in any case
+				_ = l.file.Close()
+				delete(s.logs, key)
+			}
+		}
+		delete(s.partitions, topic)
+		rt := kmsg.NewDeleteTopicsResponseTopic()
+		rt.Topic = &topic
+		r.Topics = append(r.Topics, rt)
+	}
+}
+
 func (s *floorServer) versions(r *kmsg.ApiVersionsResponse) {
-	for key, most := range map[int16]int16{0: 9, 1: 12, 2: 6, 3: 9, 18: 3} {
+	for key, most := range map[int16]int16{0: 9, 1: 12, 2: 6, 3: 9, 18: 3, 19: 5, 20: 5} {
 		k := kmsg.NewApiVersionsResponseApiKey()
 		k.ApiKey, k.MinVersion, k.MaxVersion = key, most, most
 		if key == 18 {
@@ -227,10 +268,12 @@ func (s *floorServer) metadata(req *kmsg.MetadataRequest, r *kmsg.MetadataRespon
 	b := kmsg.NewMetadataResponseBroker()
 	b.NodeID, b.Host, b.Port = 1, s.host, s.port
 	r.Brokers, r.ControllerID = append(r.Brokers, b), 1
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, asked := range req.Topics {
 		t := kmsg.NewMetadataResponseTopic()
 		t.Topic = asked.Topic
-		for p := range int32(partitions) {
+		for p := range s.partitions[*asked.Topic] {
 			mp := kmsg.NewMetadataResponseTopicPartition()
 			mp.Partition, mp.Leader, mp.Replicas, mp.ISR = p, 1, []int32{1}, []int32{1}
 			t.Partitions = append(t.Partitions, mp)

@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
+	"strings"
 	"time"
 )
 
@@ -22,17 +22,27 @@ type options struct {
 	kafka      bool
 	peers      string // folder of the scripts that run Apache Kafka
 	latencyFor time.Duration
+	only       string // part of the names of the scenarios to run; empty: all
+	override   string // key=value for kbroker, to try a setting
+	profile    string // host:port where kbroker serves /debug/pprof
+	crash      int    // MB written before kbroker is killed
+	many       int    // partitions of the topic that shows what empty partitions cost
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.broker, "broker", "bin/kbroker", "kbroker's binary")
 	flag.StringVar(&o.dir, "dir", "/dev/shm", "folder for the data: a tmpfs keeps the disk's noise out")
-	flag.IntVar(&o.megabytes, "mb", 1024, "size of a scenario in MB")
+	flag.IntVar(&o.megabytes, "mb", 512, "size of a scenario in MB")
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds; medians are printed")
 	flag.BoolVar(&o.kafka, "kafka", true, "measure Apache Kafka too, where a JDK and Maven are present")
 	flag.StringVar(&o.peers, "peers", "integration/peers", "folder of the scripts that run Apache Kafka")
-	flag.DurationVar(&o.latencyFor, "latency", 10*time.Second, "length of the latency scenario")
+	flag.DurationVar(&o.latencyFor, "latency", 6*time.Second, "length of the latency scenario")
+	flag.StringVar(&o.only, "only", "", "run only the scenarios with this in their name")
+	flag.StringVar(&o.override, "override", "", "key=value of kbroker's configuration")
+	flag.StringVar(&o.profile, "profile", "", "host:port at which kbroker serves /debug/pprof")
+	flag.IntVar(&o.crash, "crash-mb", 2048, "size of the log that kbroker is killed with; 0: not")
+	flag.IntVar(&o.many, "many", 10_000, "partitions of the topic of empty partitions; 0: not")
 	floorAt := flag.String("floor", "", "internal: serve as the floor at this address")
 	floorDir := flag.String("floor-dir", "", "internal: folder of the floor's files")
 	flag.Parse()
@@ -52,13 +62,40 @@ func exitOn(err error) {
 	}
 }
 
-// run starts every subject, runs every scenario in interleaved rounds, and prints the table.
+// run measures everything and prints the table.
 func run(ctx context.Context, o options) error {
 	dir, err := os.MkdirTemp(o.dir, "kbroker-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if o.kafka {
+		if err := kafkaPossible(o); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: without Apache Kafka:", err)
+			o.kafka = false
+		}
+	}
+	results := newResults()
+	if err := runRounds(ctx, o, dir, results); err != nil {
+		return err
+	}
+	if err := runLifecycle(ctx, o, dir, results); err != nil {
+		return err
+	}
+	return results.print(os.Stdout, o.kafka)
+}
+
+// runRounds starts every subject and runs every scenario in interleaved rounds.
+func runRounds(ctx context.Context, o options, dir string, results *results) error {
+	var chosen []scenario
+	for _, sc := range scenarios(o) {
+		if strings.Contains(sc.name, o.only) {
+			chosen = append(chosen, sc)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil
+	}
 	subjects, err := startSubjects(ctx, o, dir)
 	defer func() {
 		for _, s := range subjects {
@@ -68,15 +105,14 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	results := newResults()
 	for round := range o.rounds + 1 { // the first warms up and is thrown away
-		for _, sc := range scenarios(o) {
+		for _, sc := range chosen {
 			for _, s := range subjects {
-				if sc.brokersOnly && s.floor {
+				if sc.brokersOnly && s.name == floorName {
 					continue
 				}
 				fmt.Fprintf(os.Stderr, "round %d of %d: %s, %s\n", round, o.rounds, sc.name, s.name)
-				measured, err := sc.run(ctx, s, fmt.Sprintf("%s-%d", sc.topic, round))
+				measured, err := sc.run(ctx, s, fmt.Sprintf("bench-%s-%d", sc.topic, round))
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", sc.name, s.name, err)
 				}
@@ -85,44 +121,18 @@ func run(ctx context.Context, o options) error {
 				}
 			}
 		}
+		for _, s := range subjects {
+			if err := s.deleteTopics(ctx); err != nil {
+				return fmt.Errorf("give back the disk of %s: %w", s.name, err)
+			}
+		}
 	}
 	for _, s := range subjects {
-		results.add("process", s.name, figures{"ready ms": float64(s.ready.Milliseconds()), "idle RSS MB": s.idleRSS, "peak RSS MB": peakRSS(s.pid)})
+		results.add("process", s.name, figures{
+			"ready ms": milliseconds(s.ready), "idle RSS MB": s.idleRSS, "peak RSS MB": peakRSS(s.pid),
+		})
 	}
-	return results.print(os.Stdout, subjects)
+	return nil
 }
 
-// figures are named numbers of one run of a scenario.
-type figures map[string]float64
-
-// results holds the figures of every round by scenario and subject.
-type results struct {
-	scenarios []string
-	values    map[string]map[string]map[string][]float64 // scenario, subject, figure
-}
-
-func newResults() *results {
-	return &results{values: map[string]map[string]map[string][]float64{}}
-}
-
-func (r *results) add(scenario, subject string, f figures) {
-	if r.values[scenario] == nil {
-		r.scenarios = append(r.scenarios, scenario)
-		r.values[scenario] = map[string]map[string][]float64{}
-	}
-	if r.values[scenario][subject] == nil {
-		r.values[scenario][subject] = map[string][]float64{}
-	}
-	for name, value := range f {
-		r.values[scenario][subject][name] = append(r.values[scenario][subject][name], value)
-	}
-}
-
-// median returns the median of a figure, and whether it was measured.
-func (r *results) median(scenario, subject, figure string) (float64, bool) {
-	list := slices.Sorted(slices.Values(r.values[scenario][subject][figure]))
-	if len(list) == 0 {
-		return 0, false
-	}
-	return list[len(list)/2], true
-}
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -8,11 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -21,41 +20,31 @@ import (
 const (
 	floorName   = "floor"
 	kbrokerName = "kbroker"
-	kafkaName   = "Kafka 3.9"
+	kafkaName   = "Kafka"
 )
 
-// startWithin bounds the start of a server; Maven may bring Kafka's jars first.
-const startWithin = 5 * time.Minute
+// startWithin bounds the start of a server.
+const startWithin = time.Minute
 
 // subject is a server that is measured.
 type subject struct {
 	name    string
 	address string
+	command func() *exec.Cmd // that runs it; after a stop it continues with the same data
+	helper  func()           // stops what the server needs beside itself, or nil
+
 	pid     int
-	floor   bool
+	process *os.Process
+	exited  chan struct{}
 	ready   time.Duration // from exec to the first answer
 	idleRSS float64       // MB
-	stops   []func()
-}
-
-func (s *subject) stop() {
-	for _, stop := range s.stops {
-		stop()
-	}
+	topics  []string      // to be deleted after the round
 }
 
 // startSubjects starts the servers; those started are returned with an error too.
 func startSubjects(ctx context.Context, o options, dir string) ([]*subject, error) {
-	starters := []func(context.Context, options, string) (*subject, error){startFloor, startKbroker}
-	if o.kafka {
-		if err := kafkaPossible(o); err != nil {
-			fmt.Fprintln(os.Stderr, "bench: without Apache Kafka:", err)
-		} else {
-			starters = append(starters, startKafka)
-		}
-	}
 	var subjects []*subject
-	for _, start := range starters {
+	for _, start := range starters(o) {
 		s, err := start(ctx, o, dir)
 		if s != nil {
 			subjects = append(subjects, s)
@@ -67,19 +56,44 @@ func startSubjects(ctx context.Context, o options, dir string) ([]*subject, erro
 	return subjects, nil
 }
 
+type starter func(ctx context.Context, o options, dir string) (*subject, error)
+
+func starters(o options) []starter {
+	if o.kafka {
+		return []starter{startFloor, startKbroker, startKafka}
+	}
+	return []starter{startFloor, startKbroker}
+}
+
 func startFloor(ctx context.Context, _ options, dir string) (*subject, error) {
 	own, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	address := freeAddress()
-	return launch(ctx, floorName, address, exec.Command(own, "-floor", address, "-floor-dir", dir))
+	s := &subject{name: floorName, address: address, command: func() *exec.Cmd {
+		return exec.Command(own, "-floor", address, "-floor-dir", dir)
+	}}
+	return s, s.boot(ctx)
 }
+
+// soonDeleted lets the files of deleted topics go at once: the next round needs the space.
+const soonDeleted = "log.segment.delete.delay.ms=100"
 
 func startKbroker(ctx context.Context, o options, dir string) (*subject, error) {
 	address := freeAddress()
-	return launch(ctx, kbrokerName, address, exec.Command(o.broker, "dev", "--log-dirs", filepath.Join(dir, "kbroker"),
-		"--listeners", "PLAINTEXT://"+address, "--log-level", "warn"))
+	args := []string{
+		"dev", "--log-dirs", filepath.Join(dir, "kbroker"), "--listeners", "PLAINTEXT://" + address,
+		"--log-level", "error", "--override", soonDeleted,
+	}
+	if o.override != "" {
+		args = append(args, "--override", o.override)
+	}
+	if o.profile != "" {
+		args = append(args, "--metrics-listen", o.profile)
+	}
+	s := &subject{name: kbrokerName, address: address, command: func() *exec.Cmd { return exec.Command(o.broker, args...) }}
+	return s, s.boot(ctx)
 }
 
 // kafkaPossible says why Apache Kafka cannot be run here.
@@ -96,14 +110,27 @@ func kafkaPossible(o options) error {
 
 func startKafka(ctx context.Context, o options, dir string) (*subject, error) {
 	zookeeper, address := freeAddress(), freeAddress()
-	_, zkPort, _ := net.SplitHostPort(zookeeper)
-	_, port, _ := net.SplitHostPort(address)
+	_, zkPort, err := net.SplitHostPort(zookeeper)
+	if err != nil {
+		return nil, err
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
 	zk := exec.Command(filepath.Join(o.peers, "zookeeper"), filepath.Join(dir, "zk"), zkPort)
 	zk.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := zk.Start(); err != nil {
 		return nil, err
 	}
-	stopZooKeeper := func() { _ = zk.Process.Kill(); _ = zk.Wait() } // it may be gone already
+	s := &subject{
+		name: kafkaName, address: address,
+		command: func() *exec.Cmd {
+			return exec.Command(filepath.Join(o.peers, "broker"), filepath.Join(dir, "kafka"), port, "1", zookeeper,
+				"log.retention.check.interval.ms=600000", "zookeeper.session.timeout.ms=6000", soonDeleted)
+		},
+		helper: func() { _ = zk.Process.Kill(); _ = zk.Wait() }, // it may be gone already
+	}
 	if err := await(ctx, func() error {
 		c, err := net.DialTimeout("tcp", zookeeper, time.Second)
 		if err == nil {
@@ -111,47 +138,112 @@ func startKafka(ctx context.Context, o options, dir string) (*subject, error) {
 		}
 		return err
 	}); err != nil {
-		stopZooKeeper()
-		return nil, err
+		return s, fmt.Errorf("start ZooKeeper: %w", err)
 	}
-	s, err := launch(ctx, kafkaName, address, exec.Command(filepath.Join(o.peers, "broker"),
-		filepath.Join(dir, "kafka"), port, "1", zookeeper, "log.retention.check.interval.ms=600000"))
-	if s != nil {
-		s.stops = append(s.stops, stopZooKeeper)
-	} else {
-		stopZooKeeper()
-	}
-	return s, err
+	return s, s.boot(ctx)
 }
 
-// launch starts a server and waits until it answers ApiVersions and Metadata.
-func launch(ctx context.Context, name, address string, cmd *exec.Cmd) (*subject, error) {
+// boot starts the server and waits until it answers Metadata.
+func (s *subject) boot(ctx context.Context) error {
+	cmd := s.command()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if name != kafkaName {
+	if s.name == floorName {
 		cmd.Stderr = os.Stderr
 	}
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return fmt.Errorf("start %s: %w", s.name, err)
 	}
-	s := &subject{name: name, address: address, pid: cmd.Process.Pid, floor: name == floorName}
 	exited := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(exited) }() // it is killed in the end
-	s.stops = append(s.stops, func() { _ = cmd.Process.Kill(); <-exited })
+	go func() { _ = cmd.Wait(); close(exited) }() // its exit code after a signal says nothing
+	s.process, s.pid, s.exited = cmd.Process, cmd.Process.Pid, exited
 	err := await(ctx, func() error {
 		select {
 		case <-exited:
 			return errGone
 		default:
 		}
-		return answers(ctx, address)
+		return answers(ctx, s.address)
 	})
 	if err != nil {
-		return s, fmt.Errorf("start %s: %w", name, err)
+		return fmt.Errorf("start %s: %w", s.name, err)
 	}
-	s.ready = time.Since(began)
-	s.idleRSS = rssNow(s.pid)
-	return s, nil
+	s.ready, s.idleRSS = time.Since(began), rssNow(s.pid)
+	return nil
+}
+
+// signal ends the server and returns how long that took.
+func (s *subject) signal(sig os.Signal) time.Duration {
+	began := time.Now()
+	_ = s.process.Signal(sig) // it may be gone already
+	<-s.exited
+	return time.Since(began)
+}
+
+func (s *subject) stop() {
+	if s.process != nil {
+		s.signal(syscall.SIGKILL)
+	}
+	if s.helper != nil {
+		s.helper()
+	}
+}
+
+// client makes a client that ends with the scenario that asked for it.
+func (s *subject) client(more ...kgo.Opt) (*kgo.Client, error) {
+	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(s.address)}, more...)...)
+}
+
+// createTopic creates a topic of the round and waits until its partitions have leaders.
+func (s *subject) createTopic(ctx context.Context, topic string, partitions int) error {
+	c, err := s.client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	s.topics = append(s.topics, topic)
+	if _, err := kadm.NewClient(c).CreateTopic(ctx, int32(partitions), 1, nil, topic); err != nil {
+		return fmt.Errorf("create topic %s: %w", topic, err)
+	}
+	return await(ctx, func() error { return led(ctx, c, topic, partitions) })
+}
+
+// led reports nil once every partition of the topic has a leader.
+func led(ctx context.Context, c *kgo.Client, topic string, partitions int) error {
+	req, t := kmsg.NewPtrMetadataRequest(), kmsg.NewMetadataRequestTopic()
+	t.Topic = &topic
+	req.Topics = append(req.Topics, t)
+	response, err := req.RequestWith(ctx, c)
+	if err != nil {
+		return err
+	}
+	count := 0
+	for _, t := range response.Topics {
+		for _, p := range t.Partitions {
+			if p.Leader >= 0 && p.ErrorCode == 0 {
+				count++
+			}
+		}
+	}
+	if count != partitions {
+		return fmt.Errorf("%d of %d partitions of %s have a leader", count, partitions, topic)
+	}
+	return nil
+}
+
+// deleteTopics gives back the space of the round's topics.
+func (s *subject) deleteTopics(ctx context.Context) error {
+	c, err := s.client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	deleted, err := kadm.NewClient(c).DeleteTopics(ctx, s.topics...)
+	if err != nil {
+		return err
+	}
+	s.topics = nil
+	return deleted.Error()
 }
 
 var errGone = errors.New("the process ended")
@@ -196,31 +288,4 @@ func freeAddress() string {
 	}
 	defer l.Close()
 	return l.Addr().String()
-}
-
-// cpuSeconds is the user and system time of a process so far, by the operating system's accounting.
-func cpuSeconds(pid int) float64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	// The fields after the command's closing parenthesis: state is the third field of all.
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	const userField, systemField, ticks = 11, 12, 100
-	user, _ := strconv.ParseFloat(fields[userField], 64)     // the kernel writes numbers
-	system, _ := strconv.ParseFloat(fields[systemField], 64) // the kernel writes numbers
-	return (user + system) / ticks
-}
-
-func rssNow(pid int) float64  { return statusMB(pid, "VmRSS:") }
-func peakRSS(pid int) float64 { return statusMB(pid, "VmHWM:") }
-
-func statusMB(pid int, key string) float64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := strings.Cut(string(text), key)
-	kilobytes, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64) // the kernel writes numbers
-	return kilobytes / 1024
 }
