@@ -59,11 +59,13 @@ func TestConfigComplaints(t *testing.T) {
 	}{
 		"unknown key": {[]string{"--override", "log.retention.hour=5"}, false, "log.retention.hours"}, // the nearest
 		"not a number": {
-			[]string{"--override", "log.segment.bytes=many"}, true,
+			[]string{"--override", "log.segment.bytes=many"},
+			true,
 			"Invalid value many for configuration log.segment.bytes: Not a number of type INT",
 		},
 		"out of range": {
-			[]string{"--override", "log.segment.bytes=1"}, true,
+			[]string{"--override", "log.segment.bytes=1"},
+			true,
 			"Invalid value 1 for configuration log.segment.bytes: Value must be at least 14",
 		},
 		"not a choice": {[]string{"--override", "compression.type=brotli"}, true, "brotli"},
