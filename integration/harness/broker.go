@@ -80,7 +80,7 @@ func (b *Broker) Launch(t testing.TB) {
 	}
 	args = slices.Concat(b.options.Wrap, []string{Binary(t, !b.options.Plain)}, args, b.options.Args)
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1")
+	cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1 atexit_sleep_ms=0")
 	b.process = start(t, fmt.Sprintf("kbroker:%d", b.Port), cmd)
 }
 

@@ -29,7 +29,11 @@ func Context(t testing.TB) context.Context {
 // NewClient returns a franz-go client of a broker, closed when the test ends.
 func NewClient(t testing.TB, address string, options ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	c, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(address), kgo.RetryTimeout(clientTimeout)}, options...)...)
+	c, err := kgo.NewClient(append([]kgo.Opt{
+		kgo.SeedBrokers(address), kgo.RetryTimeout(clientTimeout),
+		// A broker that restarts is back long before the library's defaults (seconds) would look for it.
+		kgo.MetadataMinAge(100 * time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }),
+	}, options...)...)
 	if err != nil {
 		t.Fatalf("new client: %v", err)
 	}
