@@ -39,6 +39,8 @@ func (h *Handlers) apiVersions(_ context.Context, c *server.Call) (server.Reply,
 		}
 		c.Conn.SetSoftware(q.ClientSoftwareName, q.ClientSoftwareVersion)
 	}
+	// No feature exists without KRaft; the epoch is the version of /feature, which thus never changes.
+	r.FinalizedFeaturesEpoch = 0
 	for _, a := range protocol.APIs() {
 		if h.rows[a.Key] != nil {
 			r.ApiKeys = append(r.ApiKeys, advertise(a))

@@ -38,9 +38,6 @@ func (h *Handlers) createTopics(ctx context.Context, c *server.Call, req *kmsg.C
 	index := map[string]int{} // of the answer by topic
 	for i := range req.Topics {
 		t := &req.Topics[i]
-		if _, done := index[t.Topic]; done {
-			continue
-		}
 		index[t.Topic] = len(resp.Topics)
 		rt := kmsg.NewCreateTopicsResponseTopic()
 		rt.Topic, rt.NumPartitions, rt.ReplicationFactor = t.Topic, -1, -1
@@ -78,7 +75,7 @@ func (h *Handlers) createTopics(ctx context.Context, c *server.Call, req *kmsg.C
 	for _, name := range late {
 		rt := &resp.Topics[index[name]]
 		*rt = kmsg.CreateTopicsResponseTopic{
-			Topic: name, ErrorCode: protocol.RequestTimedOut, NumPartitions: -1, ReplicationFactor: -1,
+			Topic: name, TopicID: rt.TopicID, ErrorCode: protocol.RequestTimedOut, NumPartitions: -1, ReplicationFactor: -1,
 			Configs: []kmsg.CreateTopicsResponseTopicConfig{},
 		}
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"math"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -10,8 +11,11 @@ import (
 	"github.com/kbroker/kbroker/protocol"
 )
 
-// brokersEndpoint is the endpoint type of DescribeCluster v1 that asks for brokers (KIP-919).
-const brokersEndpoint = 1
+// Endpoint types of DescribeCluster v1 (KIP-919).
+const (
+	brokersEndpoint     = 1
+	controllersEndpoint = 2
+)
 
 // DescribeCluster (key 60), versions 0 to 1.
 //
@@ -25,12 +29,11 @@ func (h *Handlers) describeCluster(_ context.Context, c *server.Call, req *kmsg.
 	resp.ClusterAuthorizedOperations = math.MinInt32
 	resp.EndpointType = brokersEndpoint
 	if req.Version >= 1 && req.EndpointType != brokersEndpoint {
-		resp.EndpointType = req.EndpointType
 		resp.ErrorCode = protocol.MismatchedEndpointType
-		message := "The request was sent to an endpoint of the wrong type."
-		if req.EndpointType != 2 {
+		message := "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"
+		if req.EndpointType != controllersEndpoint {
 			resp.ErrorCode = protocol.UnsupportedEndpointType
-			message = "This endpoint type is not supported yet."
+			message = fmt.Sprintf("Unsupported endpoint type %d", req.EndpointType)
 		}
 		resp.ErrorMessage = &message
 		return resp

@@ -31,7 +31,9 @@ func (h *Handlers) describeConfigs(ctx context.Context, _ *server.Call, req *kms
 		entries, err := h.describe(ctx, r, asked.ConfigNames)
 		rr := kmsg.NewDescribeConfigsResponseResource()
 		rr.ResourceType, rr.ResourceName = asked.ResourceType, asked.ResourceName
-		rr.ErrorCode, rr.ErrorMessage = h.configFailure(err)
+		if rr.ErrorCode, rr.ErrorMessage = h.configFailure(err); err == nil {
+			rr.ErrorMessage = text("")
+		}
 		rr.Configs = make([]kmsg.DescribeConfigsResponseResourceConfig, 0, len(entries))
 		for _, e := range entries {
 			rr.Configs = append(rr.Configs, describedConfig(e, req))

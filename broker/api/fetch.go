@@ -53,7 +53,8 @@ func (h *Handlers) fetch(_ context.Context, c *server.Call) (server.Reply, error
 
 const (
 	consumerReplicaID = -1
-	readCommitted     = 1 // isolation level
+	readUncommitted   = 0 // isolation levels
+	readCommitted     = 1
 	largestItemsKept  = 4096
 )
 

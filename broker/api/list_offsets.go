@@ -39,6 +39,8 @@ func (h *Handlers) listOffsets(_ context.Context, c *server.Call, req *kmsg.List
 		for j := range t.Partitions {
 			p := &t.Partitions[j]
 			switch {
+			case req.Version >= 2 && req.IsolationLevel != readUncommitted && req.IsolationLevel != readCommitted:
+				rt.Partitions = append(rt.Partitions, noOffset(p.Partition, protocol.UnknownServerError))
 			case req.Version == 0:
 				rt.Partitions = append(rt.Partitions, h.oldOffsets(c, req, t.Topic, p))
 			case twice[storage.TopicPartition{Topic: t.Topic, Partition: p.Partition}]:
@@ -104,7 +106,7 @@ func (h *Handlers) listOffset(c *server.Call, req *kmsg.ListOffsetsRequest, topi
 		epoch = p.CurrentLeaderEpoch
 	}
 	isolation := replica.ReadUncommitted
-	if req.Version >= 2 && req.IsolationLevel == 1 {
+	if req.Version >= 2 && req.IsolationLevel == readCommitted {
 		isolation = replica.ReadCommitted
 	}
 	o, found, err := partition.ListOffset(p.Timestamp, isolation, epoch, req.ReplicaID)

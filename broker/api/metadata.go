@@ -49,6 +49,9 @@ func (h *Handlers) clusterMetadata(ctx context.Context, c *server.Call, req *kms
 			resp.Brokers = append(resp.Brokers, rb)
 		}
 	}
+	if byID := metadataByID(req); byID && req.Version < 12 || nameless(req) && (req.Version < 12 || !byID) {
+		return refusedMetadata(req)
+	}
 	view := listenerView{image: image, listener: c.Conn.Listener, version: req.Version}
 	resp.Topics = h.metadataTopics(ctx, c, view, req)
 	if req.IncludeTopicAuthorizedOperations {
@@ -106,6 +109,28 @@ func metadataByID(req *kmsg.MetadataRequest) bool {
 		}
 	}
 	return false
+}
+
+// nameless tells whether a request has a topic that is asked for neither by name nor by id.
+func nameless(req *kmsg.MetadataRequest) bool {
+	return slices.ContainsFunc(req.Topics, func(t kmsg.MetadataRequestTopic) bool {
+		return t.Topic == nil && t.TopicID == [16]byte{}
+	})
+}
+
+// refusedMetadata is Kafka's answer to a request that is not legal: nothing but each topic with an error.
+func refusedMetadata(req *kmsg.MetadataRequest) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.MetadataResponse)
+	for _, asked := range req.Topics {
+		rt := kmsg.NewMetadataResponseTopic()
+		rt.Topic, rt.TopicID, rt.ErrorCode = asked.Topic, asked.TopicID, protocol.InvalidRequest
+		if rt.Topic == nil {
+			rt.Topic = text("")
+		}
+		rt.Partitions = []kmsg.MetadataResponseTopicPartition{}
+		resp.Topics = append(resp.Topics, rt)
+	}
+	return resp
 }
 
 // absentTopic answers for a topic that does not exist, creating it when allowed. The client asks

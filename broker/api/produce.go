@@ -164,11 +164,25 @@ func (p *produceCall) appendAll() {
 			return protocol.None
 		}
 		code := p.code(topic, r.index, err)
+		if r.partition != nil && tellsLogStart(code) && (r.refusal == nil || !r.refusal.OfRequest) {
+			r.logStartOffset = r.partition.LogStartOffset()
+		}
 		if code == protocol.NotLeaderOrFollower {
 			r.leader = p.h.leaderOf(topic, r.index, r.partition)
 		}
 		return code
 	})
+}
+
+// tellsLogStart reports whether an answer with this code carries the log start offset: Kafka tells it
+// with all that happens at the log but for what it expects to happen (ReplicaManager.appendToLocalLog).
+func tellsLogStart(code protocol.ErrorCode) bool {
+	switch code {
+	case protocol.UnknownTopicOrPartition, protocol.NotLeaderOrFollower, protocol.MessageTooLarge,
+		protocol.RecordListTooLarge, protocol.CorruptMessage, protocol.KafkaStorageError:
+		return false
+	}
+	return true
 }
 
 // append checks the records of one partition and appends them.

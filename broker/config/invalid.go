@@ -22,6 +22,11 @@ func (e *Invalid) answered() *Invalid {
 	return &Invalid{Key: e.Key, Value: e.Value, Message: "requirement failed: " + e.Message}
 }
 
+// UnknownKey is the error of a key that no topic has.
+type UnknownKey struct{ Key string }
+
+func (e *UnknownKey) Error() string { return "Unknown topic config name: " + e.Key }
+
 // renamed is the error of a listener's key, which was parsed as the key without prefix.
 func renamed(e *Invalid, name string) *Invalid {
 	problem := e.Message[len("Invalid value "+e.Value+" for configuration "+e.Key):]

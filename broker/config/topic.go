@@ -211,7 +211,7 @@ func (s *Store) ValidateTopic(overrides map[string]string) error {
 	names := sortedKeys(overrides)
 	for _, name := range names {
 		if topicTable.byName[name] == nil {
-			return &Invalid{Key: name, Value: overrides[name], Message: "Unknown topic config name: " + name}
+			return &UnknownKey{Key: name}
 		}
 	}
 	t := s.current.Load().topics

@@ -107,6 +107,17 @@ func (p *Partition) HighWatermark() int64 {
 	return log.HighWatermark()
 }
 
+// LogStartOffset is the first offset that there is, or -1 before there is a log.
+func (p *Partition) LogStartOffset() int64 {
+	p.mu.Lock()
+	log := p.log
+	p.mu.Unlock()
+	if log == nil {
+		return -1
+	}
+	return log.LogStartOffset()
+}
+
 func (p *Partition) name() storage.TopicPartition {
 	return storage.TopicPartition{Topic: p.topic.name, Partition: p.index}
 }

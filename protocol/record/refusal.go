@@ -32,6 +32,8 @@ type Refusal struct {
 	Message string
 	// Records are the records at fault, up to maxRecordErrors; empty when the batch as a whole is.
 	Records []RecordError
+	// OfRequest tells that Kafka refuses this before it looks for the partition's log.
+	OfRequest bool
 }
 
 func (r *Refusal) Error() string { return r.Message }

@@ -72,6 +72,7 @@ func Validate(b []byte, rules Rules, produceVersion int16, now int64) (Checked, 
 	if produceVersion >= firstVersionOfV2 {
 		batch, refusal := onlyBatch(b, produceVersion)
 		if refusal != nil {
+			refusal.OfRequest = true
 			return Checked{}, refusal
 		}
 		return validateBatch(batch, &rules, now)
