@@ -92,13 +92,20 @@ func TestConfigComplaints(t *testing.T) {
 	}
 }
 
-// TestSecondSignal: the first SIGTERM waits for what is under way, the second does not.
+// TestSecondSignal: the first SIGTERM waits for what is under way, here an answer that a client does not take; the
+// second does not.
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
 	b := harness.StartBroker(t, harness.Options{})
-	harness.CreateTopic(t, harness.NewClient(t, b.Address()), "slow", 1, nil)
-	fill(t, b, "slow", 10)
-	holdFetch(t, b, "slow")
+	c := harness.NewClient(t, b.Address())
+	harness.CreateTopic(t, c, "slow", 1, nil)
+	const count = 256
+	for i := range count {
+		if err := produceValue(t, c, "slow", i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ignoreAnswer(t, b, "slow")
 
 	b.Signal(syscall.SIGTERM)
 	b.AwaitOutput(t, "stopping", clientDeadline)
@@ -114,5 +121,5 @@ func TestSecondSignal(t *testing.T) {
 		t.Error("the log does not say that it stopped at once")
 	}
 	b.Restart(t)
-	expectNumbered(t, b, "slow", 10)
+	expectValues(t, b, "slow", count)
 }

@@ -50,7 +50,7 @@ func TestDiskFull(t *testing.T) {
 			t.Fatalf("record %d: %v, want %v", acked, code, kerr.KafkaStorageError)
 		}
 	}
-	expectValues(t, b, acked)
+	expectValues(t, b, "full", acked)
 	if code := produceValue(t, c, "full", acked); code != kerr.KafkaStorageError {
 		t.Errorf("once more: %v, want %v", code, kerr.KafkaStorageError)
 	}
@@ -63,7 +63,7 @@ func TestDiskFull(t *testing.T) {
 		}
 		return nil
 	})
-	expectValues(t, b, acked+1)
+	expectValues(t, b, "full", acked+1)
 	harness.CreateTopic(t, c, "after", 1, nil)
 	harness.Produce(t, c, &kgo.Record{Topic: "after", Value: []byte("v")})
 	b.Stop(t)
@@ -81,9 +81,9 @@ func produceValue(t *testing.T, c *kgo.Client, topic string, i int) error {
 	return kerr.ErrorForCode(produceBytes(t, c, topic, batch).ErrorCode)
 }
 
-func expectValues(t *testing.T, b *harness.Broker, count int) {
+func expectValues(t *testing.T, b *harness.Broker, topic string, count int) {
 	t.Helper()
-	for i, r := range harness.Consume(t, b.Address(), "full", count) {
+	for i, r := range harness.Consume(t, b.Address(), topic, count) {
 		if want := fmt.Appendf(nil, "value %d ", i); !bytes.HasPrefix(r.Value, want) || r.Offset != int64(i) {
 			t.Fatalf("offset %d begins with %q, want %q", r.Offset, r.Value[:20], want)
 		}

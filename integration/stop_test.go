@@ -2,7 +2,7 @@ package integration
 
 import (
 	"encoding/binary"
-	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -33,24 +33,46 @@ func TestStopWithWaitingConsumers(t *testing.T) {
 // holdFetch sends a fetch that waits for a minute, and returns when the broker has it.
 func holdFetch(t *testing.T, b *harness.Broker, topic string) net.Conn {
 	t.Helper()
+	conn := sendFetch(t, b, topic, 16<<20)
+	awaitStack(t, b, "fetchCall).wait")
+	return conn
+}
+
+// ignoreAnswer fetches the topic, which has to be larger than what sockets buffer, and does not read the answer.
+func ignoreAnswer(t *testing.T, b *harness.Broker, topic string) {
+	t.Helper()
+	sendFetch(t, b, topic, 1)
+	awaitStack(t, b, "server.(*conn).send")
+}
+
+func sendFetch(t *testing.T, b *harness.Broker, topic string, minBytes int32) net.Conn {
+	t.Helper()
 	q := kmsg.NewPtrFetchRequest()
 	q.Version = 11
-	q.ReplicaID, q.MaxWaitMillis, q.MinBytes, q.MaxBytes = -1, 60_000, 1<<20, 1<<20
+	q.ReplicaID, q.MaxWaitMillis, q.MinBytes, q.MaxBytes = -1, 60_000, minBytes, 32<<20
 	p := kmsg.NewFetchRequestTopicPartition()
-	p.PartitionMaxBytes = 1 << 20
+	p.PartitionMaxBytes = 32 << 20
 	q.Topics = []kmsg.FetchRequestTopic{{Topic: topic, Partitions: []kmsg.FetchRequestTopicPartition{p}}}
 	conn := dial(t, b)
+	if err := conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+		t.Fatal(err)
+	}
 	if err := conn.SetDeadline(time.Now().Add(clientDeadline)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := conn.Write(kmsg.NewRequestFormatter(kmsg.FormatterClientID("held")).AppendRequest(nil, q, 1)); err != nil {
 		t.Fatal(err)
 	}
+	return conn
+}
+
+// awaitStack waits until a goroutine of the broker is in a function.
+func awaitStack(t *testing.T, b *harness.Broker, function string) {
+	t.Helper()
 	harness.Eventually(t, clientDeadline, func() error {
-		if _, stacks := b.HTTP(t, "/debug/pprof/goroutine?debug=1"); !strings.Contains(stacks, "fetchCall).wait") {
-			return errors.New("no fetch waits")
+		if _, stacks := b.HTTP(t, "/debug/pprof/goroutine?debug=1"); !strings.Contains(stacks, function) {
+			return fmt.Errorf("no goroutine is in %s", function)
 		}
 		return nil
 	})
-	return conn
 }
