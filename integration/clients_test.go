@@ -139,7 +139,12 @@ func saramaConfig(codec string) *sarama.Config {
 }
 
 func saramaProduce(t *testing.T, address, topic, codec string, list []message) {
-	p, err := sarama.NewSyncProducer([]string{address}, saramaConfig(codec))
+	saramaProduceWith(t, address, topic, saramaConfig(codec), list)
+}
+
+func saramaProduceWith(t *testing.T, address, topic string, config *sarama.Config, list []message) {
+	t.Helper()
+	p, err := sarama.NewSyncProducer([]string{address}, config)
 	if err != nil {
 		t.Fatalf("sarama: %v", err)
 	}
@@ -161,7 +166,12 @@ func saramaProduce(t *testing.T, address, topic, codec string, list []message) {
 }
 
 func saramaConsume(t *testing.T, address, topic string, count int) []message {
-	c, err := sarama.NewConsumer([]string{address}, saramaConfig("none"))
+	return saramaConsumeWith(t, address, topic, saramaConfig("none"), count)
+}
+
+func saramaConsumeWith(t *testing.T, address, topic string, config *sarama.Config, count int) []message {
+	t.Helper()
+	c, err := sarama.NewConsumer([]string{address}, config)
 	if err != nil {
 		t.Fatalf("sarama: %v", err)
 	}

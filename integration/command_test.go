@@ -36,6 +36,10 @@ func TestConfigCommand(t *testing.T) {
 		t.Errorf("%d keys are printed, Kafka 3.9 has more than 200", n)
 	}
 
+	if alone := harness.Run(t, "", kbroker, "config"); !strings.Contains(alone, "\nnum.partitions=1\n") {
+		t.Error("without flags not every key is printed")
+	}
+
 	copied := filepath.Join(t.TempDir(), "copy.properties")
 	if err := os.WriteFile(copied, []byte(out), 0o644); err != nil {
 		t.Fatal(err)

@@ -29,10 +29,10 @@ func fill(t *testing.T, b *harness.Broker, topic string, count int) {
 	harness.Produce(t, c, records...)
 }
 
-// expectNumbered reads the topic and expects the records of fill.
+// expectNumbered reads the topic and expects the records of fill first.
 func expectNumbered(t *testing.T, b *harness.Broker, topic string, count int) {
 	t.Helper()
-	for i, r := range harness.Consume(t, b.Address(), topic, count) {
+	for i, r := range harness.Consume(t, b.Address(), topic, count)[:count] {
 		if want := fmt.Sprintf("value %d", i); string(r.Value) != want || r.Offset != int64(i) {
 			t.Fatalf("offset %d holds %q, want %q at %d", r.Offset, r.Value, want, i)
 		}

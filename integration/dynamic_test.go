@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -54,7 +55,7 @@ func TestDynamicConfig(t *testing.T) {
 		t.Helper()
 		harness.Eventually(t, clientDeadline, func() error {
 			record := &kgo.Record{Topic: topic, Value: []byte(strings.Repeat("v", size))}
-			if err := c.ProduceSync(harness.Context(t), record).FirstErr(); err != want {
+			if err := c.ProduceSync(harness.Context(t), record).FirstErr(); !errors.Is(err, want) {
 				return fmt.Errorf("%d bytes to %s: %v, want %v", size, topic, err, want)
 			}
 			return nil
@@ -84,7 +85,7 @@ func TestDynamicConfig(t *testing.T) {
 	if err := configure(t, c, "", "log.retention.check.interval.ms", "7"); err == nil {
 		t.Error("a key that cannot change at run time was taken")
 	}
-	if err := configure(t, c, "own", "max.message.bytes", "many"); err != kerr.InvalidConfig {
+	if err := configure(t, c, "own", "max.message.bytes", "many"); !errors.Is(err, kerr.InvalidConfig) {
 		t.Errorf("a bad value: %v, want %v", err, kerr.InvalidConfig)
 	}
 

@@ -131,7 +131,7 @@ func documentedMetrics(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	found := map[string]string{}
-	row := regexp.MustCompile("(?m)^\\| `(kbroker_\\w+)` \\| (\\w+) \\| ([^|]*) \\|")
+	row := regexp.MustCompile("(?m)^\\| `(kbroker_\\w+)` \\| (\\w+) \\|([^|]*)\\|")
 	for _, m := range row.FindAllStringSubmatch(string(text), -1) {
 		labels := strings.NewReplacer("`", "", " ", "").Replace(m[3])
 		found[m[1]] = strings.TrimSpace(m[2] + " " + labels)

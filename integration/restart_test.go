@@ -19,7 +19,10 @@ func TestRestartUnderLoad(t *testing.T) {
 		"SIGTERM": func(t *testing.T, b *harness.Broker) { b.Stop(t) },
 		"SIGKILL": func(_ *testing.T, b *harness.Broker) { b.Kill() },
 	} {
-		t.Run(name, func(t *testing.T) { restartUnderLoad(t, end) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			restartUnderLoad(t, end)
+		})
 	}
 }
 

@@ -117,6 +117,7 @@ func connect(t *testing.T, address string) *zk.Conn {
 // TestZooKeeperStoppedAndBack stops ZooKeeper for less than the session timeout and for longer: clients are
 // served meanwhile, and afterwards topics can be created again.
 func TestZooKeeperStoppedAndBack(t *testing.T) {
+	t.Parallel()
 	z := harness.StartZooKeeper(t)
 	b := harness.StartBroker(t, harness.Options{ZooKeeper: z.Address(), Config: map[string]string{"zookeeper.session.timeout.ms": "3000"}})
 	c := harness.NewClient(t, b.Address())
@@ -146,8 +147,9 @@ func TestZooKeeperStoppedAndBack(t *testing.T) {
 // TestSessionExpired ends the broker's session from outside: it registers again with a new broker
 // epoch, is elected again, and loses nothing.
 func TestSessionExpired(t *testing.T) {
+	t.Parallel()
 	z := harness.StartZooKeeper(t)
-	b := harness.StartBroker(t, harness.Options{ZooKeeper: z.Address()})
+	b := harness.StartBroker(t, harness.Options{ZooKeeper: z.Address(), Config: map[string]string{"zookeeper.session.timeout.ms": "6000"}})
 	c := harness.NewClient(t, b.Address())
 	harness.CreateTopic(t, c, "kept", 1, nil)
 	harness.Produce(t, c, &kgo.Record{Topic: "kept", Value: []byte("before")})

@@ -21,6 +21,10 @@ func configCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			if _, ok := given["zookeeper.connect"]; !ok {
+				fmt.Fprintln(os.Stderr, "warning: zookeeper.connect is not given, kbroker start needs it; printing what kbroker dev uses")
+				given["zookeeper.connect"] = config.Setting{Value: "127.0.0.1:0", Origin: "kbroker dev, embedded"}
+			}
 			store, warnings, err := config.NewStore(given)
 			if err != nil {
 				return err

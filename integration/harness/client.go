@@ -2,7 +2,9 @@ package harness
 
 import (
 	"context"
+	"encoding/binary"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // clientTimeout bounds one call of a test's client.
@@ -75,6 +78,35 @@ func Consume(t testing.TB, address, topic string, count int, options ...kgo.Opt)
 		records = append(records, fetches.Records()...)
 	}
 	return records
+}
+
+// RoundTrip writes a request of the version that it has, and reads its answer.
+func RoundTrip(t testing.TB, conn net.Conn, q kmsg.Request) kmsg.Response {
+	t.Helper()
+	const correlation = 7
+	if _, err := conn.Write(kmsg.NewRequestFormatter(kmsg.FormatterClientID("raw")).AppendRequest(nil, q, correlation)); err != nil {
+		t.Fatalf("write: %v", err)
+	}
+	head := make([]byte, 8)
+	if _, err := io.ReadFull(conn, head); err != nil {
+		t.Fatalf("read the head of the answer: %v", err)
+	}
+	size := binary.BigEndian.Uint32(head)
+	if got := binary.BigEndian.Uint32(head[4:]); got != correlation || size < 4 || size > 100<<20 {
+		t.Fatalf("an answer of %d bytes to request %d", size, got)
+	}
+	body := make([]byte, size-4)
+	if _, err := io.ReadFull(conn, body); err != nil {
+		t.Fatalf("read the answer: %v", err)
+	}
+	answer := q.ResponseKind()
+	if answer.IsFlexible() && answer.Key() != 18 { // ApiVersions has the old header at any version
+		body = body[1:] // no tagged fields
+	}
+	if err := answer.ReadFrom(body); err != nil {
+		t.Fatalf("parse the answer: %v", err)
+	}
+	return answer
 }
 
 // EndOffset returns the log end offset of a partition as consumers see it.
