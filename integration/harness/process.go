@@ -2,7 +2,9 @@ package harness
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -112,15 +114,22 @@ func tail(text string, lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
-// FreePort returns a port that was free on 127.0.0.1 a moment ago.
+// FreePort returns a port that was free on 127.0.0.1 a moment ago. It lies below the ports that systems give to outgoing
+// connections and to listeners without a port, which would be taken by anybody before its server has it, or while that restarts.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("find a free port: %v", err)
+	const first, count = 11_000, 20_000
+	var l net.Listener
+	err := errors.New("not tried")
+	for range 100 {
+		port := first + rand.IntN(count)
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatalf("find a free port: %v", err)
+	return 0
 }
 
 // Eventually polls until done returns nil, and fails the test with its last error after a time.
