@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"go.uber.org/zap"
@@ -31,6 +32,9 @@ func (b *Broker) readDynamicConfig(ctx context.Context) error {
 	if len(changed) > 0 {
 		b.log.Info("dynamic config changed", zap.Strings("keys", changed))
 	}
+	if b.control != nil && slices.Contains(changed, "unclean.leader.election.enable") && b.config.Broker().UncleanLeaderElection {
+		b.control.ElectUnclean("")
+	}
 	return nil
 }
 
@@ -45,6 +49,9 @@ func (b *Broker) configChanged(ctx context.Context) func(zkmeta.Entity) {
 			if overrides, err = b.zk.Config(ctx, e); err == nil {
 				b.replicas.SetTopicOverrides(e.Name, overrides)
 				b.log.Info("topic config changed", zap.String("topic", e.Name))
+				if b.config.Topic(overrides).UncleanLeaderElection {
+					b.control.ElectUnclean(e.Name)
+				}
 			}
 		case "brokers":
 			err = b.readDynamicConfig(ctx)

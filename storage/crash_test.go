@@ -80,7 +80,7 @@ func (c *crashRecorder) truncate(l *Log, offset int64) {
 }
 
 func TestWhatWasAcknowledgedWithASyncSurvivesACrashAtAnySync(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { crashEverywhere(t, seed) })
 	}
 }

@@ -141,7 +141,7 @@ func (m *marks) stableAfter(producerID, last int64) int64 {
 	return last + 1
 }
 
-// complete notes a transaction's marker.
+// complete notes a transaction's marker. The transaction stays undecided until the high watermark passes the marker.
 func (m *marks) complete(first, last int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -153,7 +153,6 @@ func (m *marks) complete(first, last int64) {
 	t.last = last
 	m.ongoing = slices.Delete(m.ongoing, i, i+1)
 	m.unreplicated = insertTxn(m.unreplicated, t)
-	m.updateUnstable()
 }
 
 // forget drops what is known of transactions and positions, before they are rebuilt, and

@@ -218,6 +218,9 @@ func TestEndOffsetsOfEpochsFollowTruncationAndStart(t *testing.T) {
 	if err := l.AdvanceLogStart(5); !errors.Is(err, ErrOffsetOutOfRange) {
 		t.Errorf("start above the high watermark: %v", err)
 	}
+	if err := l.AssignEpoch(9, 4); err != nil { // led, and appended nothing
+		t.Fatal(err)
+	}
 	mustClose(t, m)
 	_, l = openLog(t, testOptions(mem, testConfig(), "/data"))
 	if got := l.epochs.entries; !slices.Equal(got, []epochStart{{2, 3}}) || l.LogStartOffset() != 3 {

@@ -118,14 +118,26 @@ func third(p []byte) int {
 	return at
 }
 
+// damageCase is something that can befall a disk, and what must be left.
+type damageCase struct {
+	damage func(d *disk)
+	want   int64  // log end
+	warns  string // a line that must be logged
+}
+
+func cutTail(n int) func([]byte) []byte { return func(p []byte) []byte { return p[:len(p)-n] } }
+
 func TestDamageIsRepairedAndNothingSoundIsLost(t *testing.T) {
-	cutTail := func(n int) func([]byte) []byte { return func(p []byte) []byte { return p[:len(p)-n] } }
-	for name, test := range map[string]struct {
-		damage func(d *disk)
-		want   int64  // log end
-		warns  string // a line that must be logged
-	}{
-		// Unclean stops.
+	for _, cases := range []map[string]damageCase{badBatches(), missingFiles(), cleanDamage(), leftovers()} {
+		for name, test := range cases {
+			t.Run(name, func(t *testing.T) { checkRepair(t, test.damage, test.want, test.warns) })
+		}
+	}
+}
+
+// badBatches are what a crash does to the end of a log.
+func badBatches() map[string]damageCase {
+	return map[string]damageCase{
 		"torn tail": {func(d *disk) { d.unclean(45); d.edit(logFile(45), cutTail(7)) }, 49, "log cut at the first batch that is not sound"},
 		"tail of zeros": {
 			func(d *disk) {
@@ -172,6 +184,12 @@ func TestDamageIsRepairedAndNothingSoundIsLost(t *testing.T) {
 				d.edit(logFile(45), func(p []byte) []byte { p[third(p)+16] = 7; return p })
 			}, 47, "log cut at the first batch that is not sound",
 		},
+	}
+}
+
+// missingFiles are what else an unclean stop may lack.
+func missingFiles() map[string]damageCase {
+	return map[string]damageCase{
 		"empty last segment":           {func(d *disk) { d.unclean(0); d.put(logFile(45), nil) }, 45, ""},
 		"segment that overlaps":        {func(d *disk) { d.unclean(0); d.put(logFile(43), d.get(logFile(45))) }, 43 + 2, ""},
 		"no recovery point":            {func(d *disk) { d.unclean(0); d.remove("/data/" + recoveryPointsName) }, 50, ""},
@@ -195,8 +213,12 @@ func TestDamageIsRepairedAndNothingSoundIsLost(t *testing.T) {
 			50, "producer snapshot dropped",
 		},
 		"no leader epochs": {func(d *disk) { d.unclean(45); d.remove(testFolder + epochsName) }, 50, ""},
+	}
+}
 
-		// After a clean stop, which promises that files are whole.
+// cleanDamage is what befalls a disk after a clean stop, which promises that files are whole.
+func cleanDamage() map[string]damageCase {
+	return map[string]damageCase{
 		"clean, offset index gone":    {func(d *disk) { d.remove(offsetFile(20)) }, 50, "index is missing or corrupt, rebuilding it"},
 		"clean, time index gone":      {func(d *disk) { d.remove(timeFile(20)) }, 50, "index is missing or corrupt, rebuilding it"},
 		"clean, active index gone":    {func(d *disk) { d.remove(offsetFile(45)) }, 50, "index is missing or corrupt, rebuilding it"},
@@ -213,6 +235,10 @@ func TestDamageIsRepairedAndNothingSoundIsLost(t *testing.T) {
 		},
 		"clean, zeros for an index": {
 			func(d *disk) { d.edit(offsetFile(20), func(p []byte) []byte { return make([]byte, len(p)) }) },
+			50, "index is missing or corrupt, rebuilding it",
+		},
+		"clean, zeros for a time index": {
+			func(d *disk) { d.put(timeFile(20), make([]byte, 36)) },
 			50, "index is missing or corrupt, rebuilding it",
 		},
 		"clean, garbage for an index": {
@@ -236,8 +262,12 @@ func TestDamageIsRepairedAndNothingSoundIsLost(t *testing.T) {
 		"clean, no leader epochs":        {func(d *disk) { d.remove(testFolder + epochsName) }, 50, ""},
 		"clean, malformed leader epochs": {func(d *disk) { d.put(testFolder+epochsName, []byte("0\n2\n0 0\n")) }, 50, "leader epochs are unreadable, searching the segments for them"},
 		"clean, torn active segment":     {func(d *disk) { d.edit(logFile(45), cutTail(7)); d.remove(snapshotFile(50)) }, 49, "log cut at the first batch that is not sound"},
+	}
+}
 
-		// What an interrupted deletion or cleaning leaves.
+// leftovers are what an interrupted deletion or cleaning leaves.
+func leftovers() map[string]damageCase {
+	return map[string]damageCase{
 		"files to be deleted":   {func(d *disk) { d.put(logFile(0)+deletedSuffix, d.get(logFile(0))) }, 50, ""},
 		"index without segment": {func(d *disk) { d.put(offsetFile(47), make([]byte, 8)) }, 50, "index without segment removed"},
 		"cleaning not done":     {func(d *disk) { d.put(logFile(10)+cleanedSuffix, []byte("part")) }, 50, ""},
@@ -249,8 +279,6 @@ func TestDamageIsRepairedAndNothingSoundIsLost(t *testing.T) {
 		"snapshot above the end":   {func(d *disk) { d.unclean(45); d.put(snapshotFile(99), d.get(snapshotFile(45))) }, 50, ""},
 		"files that nobody knows":  {func(d *disk) { d.put(testFolder+"notes.txt", []byte("hello")) }, 50, ""},
 		"cleaning all but renamed": {func(d *disk) { d.put(logFile(10)+swapSuffix, d.get(logFile(10))) }, 50, ""},
-	} {
-		t.Run(name, func(t *testing.T) { checkRepair(t, test.damage, test.want, test.warns) })
 	}
 }
 

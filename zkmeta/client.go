@@ -195,8 +195,7 @@ func (c *Client) connected(s *session) {
 	if c.closed || s != c.session {
 		return
 	}
-	// The library sets its watches anew, but an event that falls between two quick reconnections is lost
-	// to it, and one lost event stalls a level-triggered reader for good. So everyone looks again.
+	// The watches went with the old connection, and something may have changed since: everyone looks again.
 	if again := s.letPass(); again {
 		c.watches.fireAll()
 	}

@@ -38,19 +38,13 @@ func (s *session) getWith(ctx context.Context, path string, w *watch) ([]byte, z
 		data []byte
 		stat zk.Stat
 	}
-	a, err := retry(ctx, s, "get", path, func() (answer, error) {
-		data, stat, err := readWith(s, w, func(full string, arm bool) ([]byte, *zk.Stat, error) {
-			if arm {
-				data, stat, _, err := s.conn.GetW(full)
-				return data, stat, err
-			}
-			return s.conn.Get(full)
-		}, path)
-		return answer{data, stat}, err
+	a, err := read(ctx, s, "get", path, w, func(full string) (answer, error) {
+		data, stat, err := s.conn.Get(full)
+		if err != nil {
+			return answer{}, err
+		}
+		return answer{data, *stat}, nil
 	})
-	if err != nil {
-		s.client.watches.drop(w)
-	}
 	return a.data, a.stat, err
 }
 
@@ -76,52 +70,35 @@ func (s *session) lookup(ctx context.Context, path string, n Notify) (data []byt
 
 // exists looks for a znode and, when w is not nil, watches for its creation, change and deletion.
 func (s *session) exists(ctx context.Context, path string, w *watch) (bool, error) {
-	found, err := retry(ctx, s, "exists", path, func() (bool, error) {
-		found, _, err := readWith(s, w, func(full string, arm bool) (bool, *zk.Stat, error) {
-			if arm {
-				found, stat, _, err := s.conn.ExistsW(full)
-				return found, stat, err
-			}
-			return s.conn.Exists(full)
-		}, path)
+	return read(ctx, s, "exists", path, w, func(full string) (bool, error) {
+		found, _, err := s.conn.Exists(full)
 		return found, err
 	})
-	if err != nil {
-		s.client.watches.drop(w)
-	}
-	return found, err
 }
 
 // children lists the names of the children of a znode and, when n is not nil, watches the list.
 func (s *session) children(ctx context.Context, path string, n Notify) ([]string, error) {
 	w := s.client.watches.register(s.full(path), watchChildren, n)
-	names, err := retry(ctx, s, "children", path, func() ([]string, error) {
-		names, _, err := readWith(s, w, func(full string, arm bool) ([]string, *zk.Stat, error) {
-			if arm {
-				names, stat, _, err := s.conn.ChildrenW(full)
-				return names, stat, err
-			}
-			return s.conn.Children(full)
-		}, path)
+	return read(ctx, s, "children", path, w, func(full string) ([]string, error) {
+		names, _, err := s.conn.Children(full)
 		return names, err
 	})
-	if err != nil {
-		s.client.watches.drop(w)
-	}
-	return names, err
 }
 
-// readWith does one read, with the watch where the server does not hold it yet.
-func readWith[T any](s *session, w *watch, read func(full string, arm bool) (T, *zk.Stat, error), path string) (T, zk.Stat, error) {
-	arm := s.client.watches.mustArm(w)
-	v, stat, err := read(s.full(path), arm)
-	if err == nil && arm {
-		s.client.watches.armed(w)
+// read repeats a read until it has an answer, on whatever connection the session has. sessionConn puts the watch into
+// the request.
+func read[T any](ctx context.Context, s *session, operation, path string, w *watch, op func(full string) (T, error)) (T, error) {
+	for {
+		v, err := attempt(ctx, s, operation, func() (T, error) { return op(s.full(path)) })
+		switch {
+		case err == nil:
+			s.client.watches.armed(w)
+			return v, nil
+		case !errors.Is(err, errLost):
+			s.client.watches.drop(w)
+			return v, fmt.Errorf("%s %s: %w", operation, path, err)
+		}
 	}
-	if err != nil || stat == nil {
-		return v, zk.Stat{}, err
-	}
-	return v, *stat, nil
 }
 
 // commit does all of ops in one transaction or none. An error that belongs to one of them is an *opError.
@@ -210,19 +187,6 @@ func opSize(op any) int {
 		return overhead + len(op.Path)
 	}
 	return overhead + 32
-}
-
-// retry repeats a read until it has an answer.
-func retry[T any](ctx context.Context, s *session, operation, path string, op func() (T, error)) (T, error) {
-	for {
-		v, err := attempt(ctx, s, operation, op)
-		if err == nil {
-			return v, nil
-		}
-		if !errors.Is(err, errLost) {
-			return v, fmt.Errorf("%s %s: %w", operation, path, err)
-		}
-	}
 }
 
 // attempt makes one request when the session is connected. It returns when ctx or the session ends, whatever

@@ -26,17 +26,18 @@ type dialer struct {
 	servers     []string
 	dial        func(network, address string, timeout time.Duration) (net.Conn, error)
 	dialTimeout time.Duration
-	readTimeout time.Duration   // longest silence of a server while the session opens
-	alive       context.Context // ends with the session: no connection is made after that
+	readTimeout time.Duration                          // longest silence of a server while the session opens
+	alive       context.Context                        // ends with the session: no connection is made after that
+	wanted      func(path string, kind watchKind) bool // which reads ask for a watch
 
 	mu      sync.Mutex
-	next    int           // index into servers
-	tries   int           // connections tried since one got a session
-	current *deadlineConn // the latest connection
-	err     error         // why the latest try failed
+	next    int          // index into servers
+	tries   int          // connections tried since one got a session
+	current *sessionConn // the latest connection
+	err     error        // why the latest try failed
 }
 
-func newDialer(alive context.Context, servers []string, o Options) *dialer {
+func newDialer(alive context.Context, servers []string, o Options, wanted func(path string, kind watchKind) bool) *dialer {
 	servers = slices.Clone(servers)
 	// Spread the brokers of a cluster over the servers.
 	rand.Shuffle(len(servers), func(i, j int) { servers[i], servers[j] = servers[j], servers[i] })
@@ -46,6 +47,7 @@ func newDialer(alive context.Context, servers []string, o Options) *dialer {
 		dialTimeout: max(time.Second, min(10*time.Second, o.SessionTimeout/time.Duration(len(servers)))),
 		readTimeout: o.SessionTimeout * 2 / 3,
 		alive:       alive,
+		wanted:      wanted,
 	}
 	if d.dial == nil {
 		d.dial = func(network, address string, timeout time.Duration) (net.Conn, error) {
@@ -91,7 +93,7 @@ func (d *dialer) connect(network, address string, _ time.Duration) (net.Conn, er
 		return nil, err
 	}
 
-	wrapped := &deadlineConn{Conn: conn, limit: d.readTimeout}
+	wrapped := &sessionConn{Conn: conn, limit: d.readTimeout, wanted: d.wanted}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.current = wrapped
@@ -143,24 +145,4 @@ func (d *dialer) hangUp() {
 	if d.current != nil {
 		d.current.Close()
 	}
-}
-
-// deadlineConn never waits without end for bytes. The library asks for ten times the usual silence while
-// it opens a session, and for no deadline at all inside a frame. Used by one goroutine at a time, but for Close.
-type deadlineConn struct {
-	net.Conn
-	limit  time.Duration // longest wait
-	opened bool          // the session is open: what the library asks for is the negotiated limit
-}
-
-func (c *deadlineConn) SetReadDeadline(t time.Time) error {
-	switch now := time.Now(); {
-	case t.IsZero():
-		t = now.Add(c.limit)
-	case c.opened:
-		c.limit = t.Sub(now)
-	case t.Sub(now) > c.limit:
-		t = now.Add(c.limit)
-	}
-	return c.Conn.SetReadDeadline(t)
 }

@@ -6,7 +6,8 @@
 //
 //	client.go session.go   one owner of the ZooKeeper session: connect, disconnect, expire, renew
 //	conn.go                one request: context, error classes, retry after connection loss
-//	dial.go connect.go     servers, chroot, back-off, deadlines of a connection
+//	connect.go dial.go     servers, chroot, back-off
+//	session_conn.go        a connection: deadlines, and the bit that asks for a watch
 //	watch.go               watches by path, fired through one dispatcher
 //	batch.go               pipelining, and writes that share transactions
 //	znodes*.go             one type per znode: path, encode, decode; ZNodes is the table of all

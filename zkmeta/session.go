@@ -67,7 +67,7 @@ func newSession(c *Client) (*session, error) {
 		gate:   make(chan struct{}),
 	}
 	s.alive, s.end = context.WithCancelCause(context.Background())
-	s.dialer = newDialer(s.alive, c.servers, c.options)
+	s.dialer = newDialer(s.alive, c.servers, c.options, c.watches.wanted)
 	conn, events, err := zk.Connect(c.servers, c.options.SessionTimeout,
 		zk.WithHostProvider(s.dialer),
 		zk.WithDialer(s.dialer.connect),

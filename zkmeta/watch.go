@@ -79,20 +79,21 @@ func (d *dispatcher) register(path string, kind watchKind, n Notify) *watch {
 	return w
 }
 
-// mustArm tells whether the read must ask the server for a watch: not when the server holds one already
-// (asking again would pile up in the library), nor when w has fired.
-func (d *dispatcher) mustArm(w *watch) bool {
-	if w == nil {
-		return false
-	}
+// wanted tells whether a read of path must ask the server for a watch: somebody waits, and the server is not known to
+// hold one.
+func (d *dispatcher) wanted(path string, kind watchKind) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.entries[w.key] == w.entry && !w.entry.onServer
+	entry := d.entries[watchKey{path, kind}]
+	return entry != nil && !entry.onServer
 }
 
-// armed notes that the server holds the watch. If it fired since, the entry is out of the map and the note
-// is lost with it.
+// armed notes that the read of w was answered, so that the server holds the watch. If it fired since, the entry is out of
+// the map and the note is lost with it.
 func (d *dispatcher) armed(w *watch) {
+	if w == nil {
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	w.entry.onServer = true

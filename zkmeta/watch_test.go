@@ -53,33 +53,32 @@ func TestEventsFireWhatTheyConcern(t *testing.T) {
 	})
 }
 
-// TestAWatchIsSetOncePerFiring: the server is asked for a watch by the first reader only, and again after it fired,
+// TestAWatchIsSetOncePerFiring: the server is asked for a watch until it is known to hold one, and again after it fired,
 // also when it fired while the answer was on its way.
 func TestAWatchIsSetOncePerFiring(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDispatcher()
 		defer d.close()
 		var fired calls
-		first := d.register("/a", watchData, fired.notify("first"))
-		if !d.mustArm(first) {
-			t.Fatal("the first reader does not ask")
+		wanted := func(want bool) {
+			t.Helper()
+			if got := d.wanted("/a", watchData); got != want {
+				t.Fatalf("the server is asked: %v, want %v", got, want)
+			}
 		}
+		wanted(false)
+		first := d.register("/a", watchData, fired.notify("first"))
+		wanted(true)
 		d.fire("/a", zk.EventNodeDataChanged) // before the answer is seen
 		d.armed(first)
 		fired.expect(t, "first")
-		if d.mustArm(first) {
-			t.Fatal("a reader who was told asks again")
-		}
+		wanted(false)
 
 		second := d.register("/a", watchData, fired.notify("second"))
-		if !d.mustArm(second) {
-			t.Fatal("the next reader does not ask")
-		}
+		wanted(true)
 		d.armed(second)
-		third := d.register("/a", watchData, fired.notify("third"))
-		if d.mustArm(third) {
-			t.Fatal("the server is asked twice")
-		}
+		d.register("/a", watchData, fired.notify("third"))
+		wanted(false)
 		d.drop(second)
 		d.fire("/a", zk.EventNodeDataChanged)
 		fired.expect(t, "third")
@@ -94,6 +93,27 @@ func TestAWatchIsSetOncePerFiring(t *testing.T) {
 		d.fireAll()
 		fired.expect(t)
 	})
+}
+
+func TestWatchableRequests(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		frame string
+		kind  watchKind
+		ok    bool
+	}{
+		{"exists", "....\x00\x00\x00\x07\x00\x00\x00\x03\x00\x00\x00\x02/a\x00", watchData, true},
+		{"get", "....\x00\x00\x00\x07\x00\x00\x00\x04\x00\x00\x00\x02/a\x00", watchData, true},
+		{"children", "....\x00\x00\x00\x07\x00\x00\x00\x0c\x00\x00\x00\x02/a\x00", watchChildren, true},
+		{"delete", "....\x00\x00\x00\x07\x00\x00\x00\x02\x00\x00\x00\x02/a\x00\x00\x00\x00", 0, false},
+		{"short", "....\x00\x00\x00\x07\x00\x00\x00\x04", 0, false},
+		{"wrong size", "....\x00\x00\x00\x07\x00\x00\x00\x04\xff\xff\xff\xff/a\x00", 0, false},
+	} {
+		path, kind, ok := watchable([]byte(test.frame))
+		if ok != test.ok || kind != test.kind && ok || ok && path != "/a" {
+			t.Errorf("%s: %q %v %v", test.name, path, kind, ok)
+		}
+	}
 }
 
 func TestNoCallAfterClose(t *testing.T) {

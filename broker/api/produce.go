@@ -187,7 +187,9 @@ func (p *produceCall) append(topic string, records []byte, r *produced, now int6
 		return err
 	}
 	r.partition = partition
-	checked, err := record.Validate(records, partition.TopicConfig().Rules, p.call.Header.Version, now)
+	rules := partition.TopicConfig().Rules
+	rules.Topic, rules.Partition = partition.Topic(), r.index // for the texts that clients see
+	checked, err := record.Validate(records, rules, p.call.Header.Version, now)
 	if err != nil {
 		errors.As(err, &r.refusal)
 		return err

@@ -42,8 +42,9 @@ type Proxy struct {
 	links    map[*link]bool
 	cutOp    int32 // 0: none
 	cut      Cut
-	cuts     int           // made so far
-	open     chan struct{} // closed while frames may pass
+	cuts     int // made so far
+	holds    int
+	open     chan struct{} // closed while there is no hold
 	session  int64
 	password []byte
 	closed   bool
@@ -120,28 +121,30 @@ func (p *Proxy) Drop() {
 func (p *Proxy) Hold() (resume func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	open := make(chan struct{})
-	p.open = open
+	if p.holds++; p.holds == 1 && !p.closed {
+		p.open = make(chan struct{})
+	}
 	return sync.OnceFunc(func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if !p.closed {
-			close(open)
+		if p.holds--; p.holds == 0 && !p.closed {
+			close(p.open)
 		}
 	})
 }
 
 // Expire ends the client's session at the server: with its id and password another connection takes it over and closes
-// it. The client learns of it when it reconnects, which it does at once.
+// it. The client, kept away meanwhile, learns of it when it reconnects, which it does at once.
 func (p *Proxy) Expire() {
 	p.t.Helper()
+	defer p.Hold()()
+	p.Drop()
 	p.mu.Lock()
 	session, password := p.session, p.password
 	p.mu.Unlock()
 	if err := p.closeSession(session, password); err != nil {
 		p.t.Fatalf("expire session %#x: %v", session, err)
 	}
-	p.Drop() // as a server does that expires a session
 }
 
 func (p *Proxy) closeSession(session int64, password []byte) error {

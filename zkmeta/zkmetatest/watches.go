@@ -114,7 +114,11 @@ func testWatchStorm(e *env) {
 	}
 	creating.Wait()
 	// The other half fires because the session ends.
+	states := e.states(watcher)
 	p.Expire()
+	e.awaitState(states, zkmeta.Disconnected)
+	e.awaitState(states, zkmeta.Expired)
+	e.awaitState(states, zkmeta.Connected)
 	e.awaitAll("the first round", &first)
 	watch(names[:count/2], 0, &second)
 	p.Drop()

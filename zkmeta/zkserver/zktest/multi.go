@@ -2,6 +2,7 @@ package zktest
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -44,6 +45,10 @@ func (e *env) multi(body Fields, want ...string) Reply {
 		e.t.Fatalf("results %q, want %q", got, want)
 	}
 	for i := range want {
+		// ZooKeeper before 3.8.1 answers a create2 in a multi as a create, without the stat.
+		if old, isCreate2 := strings.CutPrefix(e.place(want[i]), "15:0 "); isCreate2 && got[i] == "1:0 "+strings.TrimSuffix(old, " 0") {
+			continue
+		}
 		equal(e.t, fmt.Sprint("result ", i), got[i], e.place(want[i]))
 	}
 	return reply
