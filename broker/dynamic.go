@@ -55,10 +55,25 @@ func (b *Broker) configChanged(ctx context.Context) func(zkmeta.Entity) {
 			}
 		case "brokers":
 			err = b.readDynamicConfig(ctx)
+		case "":
+			// Notifications were purged before they were seen: anything may have changed.
+			err = b.readAllConfigs(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
 			b.log.Error("config change could not be read",
 				zap.String("type", e.Type), zap.String("name", e.Name), zap.Error(err))
 		}
 	}
+}
+
+// readAllConfigs applies every config znode anew.
+func (b *Broker) readAllConfigs(ctx context.Context) error {
+	topics, err := b.zk.Configs(ctx, "topics")
+	if err != nil {
+		return fmt.Errorf("read topic configs from zookeeper: %w", err)
+	}
+	for topic, overrides := range topics {
+		b.replicas.SetTopicOverrides(topic, overrides)
+	}
+	return b.readDynamicConfig(ctx)
 }

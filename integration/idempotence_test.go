@@ -81,6 +81,13 @@ func produceBatch(t *testing.T, c *kgo.Client, topic string, id int64, epoch int
 	if err != nil {
 		t.Fatal(err)
 	}
+	p := produceBytes(t, c, topic, batch)
+	return p.ErrorCode, p.BaseOffset
+}
+
+// produceBytes sends a batch as it is to partition 0 and returns the answer.
+func produceBytes(t *testing.T, c *kgo.Client, topic string, batch []byte) kmsg.ProduceResponseTopicPartition {
+	t.Helper()
 	req := kmsg.NewPtrProduceRequest()
 	req.Acks, req.TimeoutMillis = -1, 30_000
 	rt := kmsg.NewProduceRequestTopic()
@@ -94,6 +101,5 @@ func produceBatch(t *testing.T, c *kgo.Client, topic string, id int64, epoch int
 		response, err = req.RequestWith(context.WithoutCancel(harness.Context(t)), c)
 		return err
 	})
-	p := response.Topics[0].Partitions[0]
-	return p.ErrorCode, p.BaseOffset
+	return response.Topics[0].Partitions[0]
 }

@@ -77,7 +77,7 @@ func (m *Manager) runWork(ctx context.Context) {
 			return
 		}
 		logs := m.work.take()
-		m.anchorAll(logs)
+		m.anchorAll(ctx, logs)
 		for _, l := range logs {
 			if ctx.Err() != nil {
 				return // what is left is done when the logs are closed
@@ -87,10 +87,14 @@ func (m *Manager) runWork(ctx context.Context) {
 	}
 }
 
-// anchorAll makes the folders of new logs durable, those of a directory with one sync.
-func (m *Manager) anchorAll(logs []*Log) {
+// anchorAll makes the folders of new logs durable, those of a directory with one sync. When ctx ends it leaves the
+// rest to the closing of the logs, which does several at a time and must not wait for thousands of syncs.
+func (m *Manager) anchorAll(ctx context.Context, logs []*Log) {
 	fresh := map[*directory][]*Log{}
 	for _, l := range logs {
+		if ctx.Err() != nil {
+			break
+		}
 		if l.fresh.Load() || l.metaDirty.Load() {
 			if err := l.anchorFolder(); err != nil {
 				m.note(err)

@@ -31,6 +31,9 @@ func (l *Log) complete() error {
 			return err
 		}
 	}
+	if l.neverUsed() {
+		return nil
+	}
 	if err := l.active().completeIndexes(); err != nil {
 		return err
 	}
@@ -62,6 +65,13 @@ func (l *Log) complete() error {
 	}
 	l.flusher.raise(l.end.Load())
 	return nil
+}
+
+// neverUsed tells a log that has held nothing since it was made. Its empty indexes and the epoch of a leader that
+// appended nothing are made again at the next start, by Kafka too; writing them would take a stop of thousands of such logs
+// several file operations for each.
+func (l *Log) neverUsed() bool {
+	return l.end.Load() == 0 && l.Size() == 0 && len(*l.segments.Load()) == 1 && !l.cut.Load()
 }
 
 // retire marks the log closed and lets go of its files. mu is held.

@@ -363,3 +363,22 @@ func TestSegmentThatSomebodyRemovedIsNoticed(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestStopDoesNotWaitForTheFoldersOfNewLogs: thousands of them may be waiting to be made durable, one by one, when the
+// broker is told to stop. Closing does it, several at a time.
+func TestStopDoesNotWaitForTheFoldersOfNewLogs(t *testing.T) {
+	mem := vfs.NewMem()
+	m, l := openLog(t, testOptions(mem, testConfig(), "/data"))
+	stopping, cancel := context.WithCancel(t.Context())
+	cancel()
+	m.anchorAll(stopping, m.Logs())
+	if !l.fresh.Load() || !l.metaDirty.Load() {
+		t.Error("the folder was made durable although the manager stops")
+	}
+	mustClose(t, m)
+	m = mustOpen(t, testOptions(mem.CrashClone(1), testConfig(), "/data"))
+	defer m.Close()
+	if l, found := m.Log(testTP); !found || l.TopicID() != [16]byte{1} {
+		t.Errorf("after the stop and a crash the log is there: %v", found)
+	}
+}

@@ -95,7 +95,7 @@ func (f *fetchCall) satisfied() bool {
 	return f.settled || f.request.MaxWaitMillis <= 0 || f.bytes >= f.minBytes
 }
 
-// awaitBytes waits until the fetch is satisfied, the maximal wait is over or the peer is gone.
+// awaitBytes waits until the fetch is satisfied, the maximal wait is over, the broker stops or the peer is gone.
 func (f *fetchCall) awaitBytes(ctx context.Context) server.Response {
 	f.wait(ctx)
 	return f.finish()
@@ -117,6 +117,8 @@ func (f *fetchCall) wait(ctx context.Context) {
 		select {
 		case <-w.C:
 		case <-timer.C:
+			over = true
+		case <-f.call.Stopping():
 			over = true
 		case <-ctx.Done():
 			return

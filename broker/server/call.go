@@ -59,6 +59,15 @@ func (c *Call) Release() {
 	}
 }
 
+// Stopping is closed when the server begins to stop: a call that merely waits for more to answer with answers with
+// what there is, because the stop waits for it.
+func (c *Call) Stopping() <-chan struct{} {
+	if c.server == nil {
+		return nil
+	}
+	return c.server.stop
+}
+
 // Piece is a part of an answer that is sent from a file. *storage.Slice is one. A Piece that also is an
 // io.ReaderAt, with offsets from its own start, is copied when it is small.
 type Piece interface {

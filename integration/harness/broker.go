@@ -5,14 +5,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// readyWithin bounds the start of a broker, with the race detector, on a busy machine.
-const readyWithin = 60 * time.Second
+// readyWithin and stoppedWithin bound the start and the clean stop of a broker, with the race detector, on a busy machine.
+const (
+	readyWithin   = 60 * time.Second
+	stoppedWithin = 60 * time.Second
+)
 
 // Options choose how a Broker runs; the zero value is `kbroker dev`.
 type Options struct {
@@ -21,6 +26,7 @@ type Options struct {
 	Dir       string            // log.dirs; empty: a temporary folder
 	Plain     bool              // without the race detector
 	Args      []string          // further arguments
+	Wrap      []string          // a command that runs the one it is given, in the same process
 }
 
 // Broker is a kbroker process.
@@ -36,16 +42,22 @@ type Broker struct {
 // StartBroker starts a broker and returns when it is ready.
 func StartBroker(t testing.TB, o Options) *Broker {
 	t.Helper()
+	b := NewBroker(t, o)
+	b.Restart(t)
+	return b
+}
+
+// NewBroker chooses ports and a folder for a broker; Launch or Restart starts it.
+func NewBroker(t testing.TB, o Options) *Broker {
+	t.Helper()
 	b := &Broker{Port: FreePort(t), MetricsPort: FreePort(t), Dir: o.Dir, options: o}
 	if b.Dir == "" {
 		b.Dir = filepath.Join(t.TempDir(), "logs")
 	}
-	b.Launch(t)
-	b.AwaitReady(t)
 	return b
 }
 
-// Launch starts the process again (after Kill or Stop) without waiting for it to be ready.
+// Launch starts the process (again, after Kill or Stop) without waiting for it to be ready.
 func (b *Broker) Launch(t testing.TB) {
 	t.Helper()
 	command := "dev"
@@ -66,7 +78,8 @@ func (b *Broker) Launch(t testing.TB) {
 	for key, value := range b.options.Config {
 		args = append(args, "--override", key+"="+value)
 	}
-	cmd := exec.Command(Binary(t, !b.options.Plain), append(args, b.options.Args...)...)
+	args = slices.Concat(b.options.Wrap, []string{Binary(t, !b.options.Plain)}, args, b.options.Args)
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1")
 	b.process = start(t, fmt.Sprintf("kbroker:%d", b.Port), cmd)
 }
@@ -74,7 +87,7 @@ func (b *Broker) Launch(t testing.TB) {
 // AwaitReady returns when the process has logged that it is ready.
 func (b *Broker) AwaitReady(t testing.TB) {
 	t.Helper()
-	b.process.await(t, "  ready", 0, readyWithin)
+	b.process.await(t, "INFO  ready  {", 0, readyWithin) // not "controller  ready as controller"
 }
 
 // Restart launches the process again and waits until it is ready.
@@ -108,10 +121,11 @@ func (b *Broker) Stop(t testing.TB) {
 	b.process.signal(syscall.SIGTERM)
 	select {
 	case <-b.process.exited:
-	case <-time.After(30 * time.Second):
+	case <-time.After(stoppedWithin):
 		b.process.signal(syscall.SIGQUIT) // prints the stacks
 		<-b.process.exited
-		t.Fatalf("kbroker did not stop within 30 s of SIGTERM:\n%s", b.Output())
+		before, stacks, _ := strings.Cut(b.Output(), "SIGQUIT: quit")
+		t.Fatalf("kbroker did not stop within %s of SIGTERM:\n%s\n%s", stoppedWithin, tail(before, 20), stacks)
 	}
 	if b.process.err != nil {
 		t.Fatalf("kbroker stopped uncleanly: %v\n%s", b.process.err, tail(b.Output(), 40))
@@ -160,6 +174,9 @@ func Binary(t testing.TB, race bool) string {
 func RemoveBinaries() {
 	_ = os.RemoveAll(filepath.Join(os.TempDir(), fmt.Sprintf("kbroker-test-%d", os.Getpid()))) // a leftover in the temporary folder does no harm
 }
+
+// Signal sends a signal to the process.
+func (b *Broker) Signal(s os.Signal) { b.process.signal(s) }
 
 // Pause stops the process as SIGSTOP does; Resume lets it go on.
 func (b *Broker) Pause()  { b.process.signal(syscall.SIGSTOP) }

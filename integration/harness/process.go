@@ -151,12 +151,18 @@ func Run(t testing.TB, stdin string, name string, args ...string) string {
 
 // TryRun is Run for programs that may fail; the error holds what they printed.
 func TryRun(stdin string, name string, args ...string) (string, error) {
+	out, _, err := RunApart(stdin, name, args...)
+	return out, err
+}
+
+// RunApart is TryRun that returns what the program printed on standard output and standard error apart.
+func RunApart(stdin string, name string, args ...string) (stdout, stderr string, err error) {
 	cmd := exec.Command(name, args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
-	if err := cmd.Run(); err != nil {
-		return out.String(), fmt.Errorf("%s %s: %w\n%s%s", name, strings.Join(args, " "), err, out.String(), problems.String())
+	if err = cmd.Run(); err != nil {
+		err = fmt.Errorf("%s %s: %w\n%s%s", name, strings.Join(args, " "), err, out.String(), problems.String())
 	}
-	return out.String(), nil
+	return out.String(), problems.String(), err
 }

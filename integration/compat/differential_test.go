@@ -1,0 +1,276 @@
+//go:build compat
+
+package compat
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kbroker/kbroker/integration/harness"
+)
+
+// question is a request that both brokers are asked, in each of its versions.
+type question struct {
+	name     string
+	from, to int16
+	ask      func(s *side) kmsg.Request
+}
+
+// side is one of the two brokers that are compared.
+type side struct {
+	address   string
+	dir       string
+	zookeeper string
+	conn      net.Conn
+	ids       map[string][16]byte // topic ids by name
+	session   int32               // of the last Fetch
+}
+
+// chapters are the questions, in an order in which earlier ones prepare later ones.
+var chapters = []struct {
+	name      string
+	questions func() []question
+}{
+	{"ApiVersions", askAPIVersions},
+	{"CreateTopics", askCreateTopics},
+	{"Metadata", askMetadata},
+	{"CreatePartitions", askCreatePartitions},
+	{"DescribeConfigs", askDescribeConfigs},
+	{"AlterConfigs", askAlterConfigs},
+	{"InitProducerId", askInitProducerID},
+	{"Produce", askProduce},
+	{"ListOffsets", askListOffsets},
+	{"Fetch", askFetch},
+	{"Records", askRecords},
+	{"Cluster", askCluster},
+	{"DeleteTopics", askDeleteTopics},
+}
+
+// TestSameAnswers asks kbroker and Apache Kafka the same and compares the answers.
+func TestSameAnswers(t *testing.T) {
+	zookeeper := harness.StartZooKeeper(t)
+	config := map[string]string{
+		"auto.create.topics.enable": "false", "log.cleaner.enable": "false",
+		"producer.id.expiration.ms": "86400000", "group.initial.rebalance.delay.ms": "0", "transaction.state.log.min.isr": "1",
+	}
+	b := harness.StartBroker(t, harness.Options{ZooKeeper: zookeeper.Address() + "/kbroker", Config: config})
+	k := harness.NewKafka(t, peers, zookeeper.Address()+"/kafka", filepath.Join(t.TempDir(), "log"), 0, config)
+	k.Launch(t)
+	ours, theirs := newSide(t, b.Address()), newSide(t, k.Address())
+	ours.dir, theirs.dir = b.Dir, k.Dir
+	ours.zookeeper, theirs.zookeeper = zookeeper.Address()+"/kbroker", zookeeper.Address()+"/kafka"
+	used := map[string]bool{}
+	for _, s := range []*side{ours, theirs} {
+		s.learn(t)
+		s.warm(t)
+	}
+	for _, c := range chapters {
+		t.Run(c.name, func(t *testing.T) {
+			for _, q := range c.questions() {
+				compareAnswers(t, q, ours, theirs, used)
+			}
+		})
+	}
+	for place := range knownDifferences {
+		if !used[place] {
+			t.Errorf("no answer differs at %s any more: take it out of knownDifferences", place)
+		}
+	}
+}
+
+// knownDifferences are lines of answers that differ, by question and field, with the reason.
+// docs/compatibility.md tells them.
+var knownDifferences = map[string]string{}
+
+// compareAnswers asks all versions and reports those that differ in the same way together.
+func compareAnswers(t *testing.T, q question, ours, theirs *side, used map[string]bool) {
+	t.Helper()
+	versions := map[string][]int16{}
+	for v := q.from; v <= q.to; v++ {
+		got, want := ours.answer(t, q, v), theirs.answer(t, q, v)
+		var differ []string
+		for _, line := range missing(got, want) {
+			if !excused(q.name, line, used) {
+				differ = append(differ, "  kbroker "+line)
+			}
+		}
+		for _, line := range missing(want, got) {
+			if !excused(q.name, line, used) {
+				differ = append(differ, "  Kafka   "+line)
+			}
+		}
+		if len(differ) > 0 {
+			text := strings.Join(differ, "\n")
+			versions[text] = append(versions[text], v)
+		}
+	}
+	for text, v := range versions {
+		t.Errorf("%s, versions %d:\n%.2000s", q.name, v, text)
+	}
+}
+
+// missing are the lines that other lacks.
+func missing(lines, other []string) []string {
+	return slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return slices.Contains(other, line) })
+}
+
+// excused tells whether a line is at the place of a known difference: "question @end of the field's name".
+func excused(name, line string, used map[string]bool) bool {
+	field, _, _ := strings.Cut(line, ": ")
+	for place := range knownDifferences {
+		question, suffix, _ := strings.Cut(place, " @")
+		if strings.HasPrefix(name, question) && strings.HasSuffix(field, suffix) {
+			used[place] = true
+			return true
+		}
+	}
+	return false
+}
+
+func newSide(t *testing.T, address string) *side {
+	s := &side{address: address, ids: map[string][16]byte{}}
+	t.Cleanup(func() {
+		if s.conn != nil {
+			s.conn.Close()
+		}
+	})
+	return s
+}
+
+// answer asks one version and returns the answer as lines. A connection that the broker closes is an answer.
+func (s *side) answer(t *testing.T, q question, version int16) []string {
+	t.Helper()
+	request := q.ask(s)
+	request.SetVersion(version)
+	response, err := s.ask(request)
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return []string{"the connection is closed"}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return []string{"no answer comes"}
+	case errors.Is(err, errUnread):
+		return []string{err.Error()}
+	case err != nil:
+		t.Fatalf("%s v%d of %s: %v", q.name, version, s.address, err)
+	}
+	switch r := response.(type) {
+	case *kmsg.FetchResponse:
+		s.session = r.SessionID
+	case *kmsg.CreateTopicsResponse:
+		s.learn(t)
+	case *kmsg.ApiVersionsResponse:
+		s.comparable(r)
+	}
+	return s.lines(response)
+}
+
+// comparable leaves of the APIs those that both can have: kbroker has not all of Kafka's, and of
+// KRaft's it has two.
+func (s *side) comparable(r *kmsg.ApiVersionsResponse) {
+	r.ApiKeys = slices.DeleteFunc(r.ApiKeys, func(k kmsg.ApiVersionsResponseApiKey) bool {
+		return !slices.Contains(handled, k.ApiKey)
+	})
+}
+
+// handled are the APIs of a broker on ZooKeeper that are compared.
+var handled = []int16{0, 1, 2, 3, 4, 5, 6, 18, 19, 20, 21, 22, 23, 32, 33, 35, 37, 44, 60, 61}
+
+// warm asks for a producer id until there is one: Kafka brings its first ids when asked for the first.
+func (s *side) warm(t *testing.T) {
+	t.Helper()
+	harness.Eventually(t, 30*time.Second, func() error {
+		r := kmsg.NewPtrInitProducerIDRequest()
+		r.SetVersion(4)
+		response, err := s.ask(r)
+		if err == nil {
+			if code := response.(*kmsg.InitProducerIDResponse).ErrorCode; code != 0 {
+				err = fmt.Errorf("error %d", code)
+			}
+		}
+		return err
+	})
+}
+
+var errUnread = errors.New("no answer came")
+
+// ask sends a request as it is and reads the answer.
+func (s *side) ask(request kmsg.Request) (kmsg.Response, error) {
+	if s.conn == nil {
+		c, err := net.Dial("tcp", s.address)
+		if err != nil {
+			return nil, err
+		}
+		s.conn = c
+	}
+	fail := func(err error) (kmsg.Response, error) {
+		s.conn.Close()
+		s.conn = nil
+		return nil, err
+	}
+	if p, ok := request.(*kmsg.ProduceRequest); ok && p.Acks == 0 {
+		// It has no answer, unless the broker closes the connection; the next one tells.
+		_, err := s.conn.Write(kmsg.NewRequestFormatter().AppendRequest(nil, request, 7))
+		if err != nil {
+			return fail(err)
+		}
+		request = kmsg.NewPtrApiVersionsRequest()
+	}
+	deadline := 5 * time.Second
+	if err := s.conn.SetDeadline(time.Now().Add(deadline)); err != nil {
+		return fail(err)
+	}
+	if _, err := s.conn.Write(kmsg.NewRequestFormatter(kmsg.FormatterClientID("differ")).AppendRequest(nil, request, 7)); err != nil {
+		return fail(io.EOF)
+	}
+	var size [4]byte
+	if _, err := io.ReadFull(s.conn, size[:]); err != nil {
+		if errors.Is(err, syscall.ECONNRESET) {
+			err = io.EOF
+		}
+		return fail(err)
+	}
+	body := make([]byte, binary.BigEndian.Uint32(size[:]))
+	if _, err := io.ReadFull(s.conn, body); err != nil {
+		return fail(err)
+	}
+	body = body[4:] // the correlation id
+	response := request.ResponseKind()
+	if request.Key() == 18 {
+		// The answer to an unknown version is one of version 0.
+		if code := binary.BigEndian.Uint16(body); code == 35 {
+			response.SetVersion(0)
+		}
+	} else if response.IsFlexible() {
+		body = body[1:] // no tags in the header
+	}
+	if err := response.ReadFrom(body); err != nil {
+		return nil, fmt.Errorf("%w that can be read: %v", errUnread, err)
+	}
+	return response, nil
+}
+
+// learn reads the ids of all topics.
+func (s *side) learn(t *testing.T) {
+	t.Helper()
+	m := kmsg.NewPtrMetadataRequest()
+	m.SetVersion(12)
+	response, err := s.ask(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, topic := range response.(*kmsg.MetadataResponse).Topics {
+		s.ids[*topic.Topic] = topic.TopicID
+	}
+}

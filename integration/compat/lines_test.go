@@ -1,0 +1,137 @@
+//go:build compat
+
+package compat
+
+import (
+	"fmt"
+	"net"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kbroker/kbroker/protocol/record"
+)
+
+// keyFields name an element of a list, so that lists compare whatever their order.
+var keyFields = []string{"Topic", "TopicID", "Name", "Partition", "PartitionIndex", "NodeID", "ResourceName", "ConfigName", "ApiKey", "Dir", "ProducerID", "FirstOffset"}
+
+// blurred are values that differ from one broker to the next: of them only is told whether there is one.
+var blurred = []string{"ClusterID", "Timestamp", "LogAppendTime", "TotalBytes", "UsableBytes", "LastTimestamp", "SessionID", "ThrottleMillis", "Documentation", "ProducerID"}
+
+// lines writes an answer as one line for each value, each with its place, in order.
+func (s *side) lines(response kmsg.Response) []string {
+	var lines []string
+	s.write(&lines, "", reflect.ValueOf(response).Elem())
+	slices.Sort(lines)
+	return lines
+}
+
+func (s *side) write(lines *[]string, place string, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.IsNil() {
+			*lines = append(*lines, place+": null")
+			return
+		}
+		s.write(lines, place, v.Elem())
+	case reflect.Struct:
+		for i := range v.NumField() {
+			name := v.Type().Field(i).Name
+			switch {
+			case name == "UnknownTags", name == "Version":
+			case name == "RecordBatches":
+				*lines = append(*lines, place+"."+name+": "+batches(v.Field(i).Bytes()))
+			case slices.Contains(blurred, name):
+				*lines = append(*lines, place+"."+name+": "+blur(v.Field(i)))
+			default:
+				s.write(lines, place+"."+name, v.Field(i))
+			}
+		}
+	case reflect.Slice:
+		if v.Type().Elem().Kind() != reflect.Struct {
+			*lines = append(*lines, fmt.Sprintf("%s: %#v", place, v.Interface()))
+			return
+		}
+		*lines = append(*lines, fmt.Sprintf("%s: %d of them", place, v.Len()))
+		for i := range v.Len() {
+			s.write(lines, place+"["+s.key(v.Index(i))+"]", v.Index(i))
+		}
+	default:
+		*lines = append(*lines, place+": "+s.text(v))
+	}
+}
+
+// blur tells of a value whether it is one.
+func blur(v reflect.Value) string {
+	switch v.Kind() {
+	case reflect.Pointer:
+		return fmt.Sprint("present ", !v.IsNil())
+	case reflect.String:
+		return "text"
+	default:
+		if v.CanInt() && v.Int() >= 0 {
+			return "some"
+		}
+		return fmt.Sprintf("%v", v)
+	}
+}
+
+func (s *side) key(v reflect.Value) string {
+	var parts []string
+	for _, name := range keyFields {
+		if f := v.FieldByName(name); f.IsValid() {
+			parts = append(parts, s.text(f))
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// text writes a value with what is the broker's own replaced: port, topic ids.
+func (s *side) text(v reflect.Value) string {
+	if v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return "null"
+		}
+		v = v.Elem()
+	}
+	if id, ok := v.Interface().([16]byte); ok {
+		for name, known := range s.ids {
+			if id == known {
+				return "id of " + name
+			}
+		}
+		if id == [16]byte{} {
+			return "no id"
+		}
+		return fmt.Sprintf("id %x", id[:2])
+	}
+	text := fmt.Sprintf("%v", v.Interface())
+	_, port, _ := net.SplitHostPort(s.address) // it has a port
+	if _, err := strconv.Atoi(text); err == nil && text != port {
+		return text
+	}
+	return strings.NewReplacer(port, "PORT", s.dir, "DIR", s.zookeeper, "ZOOKEEPER").Replace(text)
+}
+
+// batches writes what is in fetched records. What the broker stamps is left out.
+func batches(b []byte) string {
+	var list []string
+	for len(b) > 0 {
+		one, rest, err := record.Parse(b)
+		if err != nil {
+			return strings.Join(append(list, fmt.Sprintf("and %d bytes %x", len(b), b[:min(len(b), 64)])), " ")
+		}
+		b = rest
+		stamp := uint32(0)
+		if one.TimestampType() == record.LogAppendTime {
+			list = append(list, "stamped")
+		} else {
+			stamp = one.CRC()
+		}
+		list = append(list, fmt.Sprintf("%d+%d of %d bytes %x, epoch %d", one.BaseOffset(), one.LastOffset()-one.BaseOffset(), len(one), stamp, one.PartitionLeaderEpoch()))
+	}
+	return strings.Join(list, ", ")
+}
