@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -81,6 +82,7 @@ func run(ctx context.Context, o options) error {
 			o.kafka = false
 		}
 	}
+	load := loadAverage()
 	results := newResults()
 	if err := runRounds(ctx, o, dir, results); err != nil {
 		return err
@@ -88,7 +90,23 @@ func run(ctx context.Context, o options) error {
 	if err := runLifecycle(ctx, o, dir, results); err != nil {
 		return err
 	}
-	return results.print(os.Stdout, o.kafka)
+	if err := results.print(os.Stdout, o.kafka); err != nil {
+		return err
+	}
+	// Where others use the machine too, CPU figures are a little high and times mean little.
+	_, err = fmt.Printf("\n%d cores, data in %s, %d rounds of %d MB; load average before: %s\n",
+		runtime.NumCPU(), o.dir, o.rounds, o.megabytes, load)
+	return err
+}
+
+// loadAverage is how many threads wanted to run in the last minute.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	load, _, _ := strings.Cut(string(text), " ")
+	return load
 }
 
 // runRounds starts every subject and runs every scenario in interleaved rounds.
