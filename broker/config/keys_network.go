@@ -28,11 +28,11 @@ var networkKeys = section{title: "Listeners and connections", keys: []key{
 	},
 	{
 		"socket.send.buffer.bytes", Int, "102400", anything, High, ReadOnly, Acts, "",
-		"SO_SNDBUF of accepted connections in bytes; -1 leaves the system's.",
+		"SO_SNDBUF of accepted connections in bytes; -1, and the default, leave it to the system.",
 	},
 	{
 		"socket.receive.buffer.bytes", Int, "102400", anything, High, ReadOnly, Acts, "",
-		"SO_RCVBUF of accepted connections in bytes; -1 leaves the system's.",
+		"SO_RCVBUF of accepted connections in bytes; -1, and the default, leave it to the system.",
 	},
 	{
 		"socket.request.max.bytes", Int, "104857600", atLeast(1), High, ReadOnly, Acts, "",

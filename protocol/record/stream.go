@@ -8,7 +8,6 @@ import (
 	"math"
 	"sync"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
 )
@@ -50,7 +49,7 @@ type stream struct {
 	whole  []byte // owned; a block that could only be decoded whole
 
 	input  bytes.Reader
-	gzip   *gzip.Reader
+	gzip   *gzipReader
 	zstd   *zstd.Decoder
 	lz4    lz4Reader
 	snappy snappyReader
@@ -90,12 +89,11 @@ func openStream(codec Codec, magic int8, block []byte) (*stream, error) {
 func (s *stream) start(magic int8, block []byte) error {
 	switch s.codec {
 	case Gzip:
-		s.input.Reset(block)
 		if s.gzip == nil {
-			s.gzip = new(gzip.Reader)
+			s.gzip = new(gzipReader)
 		}
 		s.src = s.gzip
-		return s.gzip.Reset(&s.input)
+		return s.gzip.reset(block)
 	case Snappy:
 		if !isFramedSnappy(block) {
 			return s.decodeSnappy(block)
@@ -172,6 +170,9 @@ func (s *stream) close() {
 	s.input.Reset(nil)
 	s.lz4.frame, s.lz4.pending = nil, nil
 	s.snappy.chunks, s.snappy.pending = nil, nil
+	if s.gzip != nil {
+		s.gzip.release()
+	}
 	if s.zstd != nil {
 		_ = s.zstd.Reset(nil) // lets go of the input; cannot fail on an open decoder
 	}
