@@ -54,9 +54,7 @@ const (
 	maxFunctionLines = 70
 )
 
-var longFunctions = map[string]string{
-	"protocol/record/inflate.go decodeFast": "one loop whose state stays in registers",
-}
+var longFunctions = map[string]string{}
 
 // bannedPackages are names that say nothing and attract everything.
 var bannedPackages = []string{"util", "utils", "common", "helpers", "types", "models", "misc"}

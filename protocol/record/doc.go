@@ -9,7 +9,6 @@
 //	iterate.go      Iterator: records with key, value and headers as views
 //	walk.go         Walker: the same without keys and values, in fixed memory
 //	stream.go       the bytes of records, decompressed piece by piece
-//	gunzip.go       gzip members from memory; inflate.go and huffman.go decode DEFLATE
 //	compress.go     compressors, their levels and pools
 //	lz4.go          LZ4 frames as Kafka reads and writes them
 //	snappy.go       snappy as snappy-java frames it, and bare

@@ -8,6 +8,7 @@ import (
 	"math"
 	"sync"
 
+	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
 )
@@ -49,7 +50,7 @@ type stream struct {
 	whole  []byte // owned; a block that could only be decoded whole
 
 	input  bytes.Reader
-	gzip   *gzipReader
+	gzip   *gzip.Reader
 	zstd   *zstd.Decoder
 	lz4    lz4Reader
 	snappy snappyReader
@@ -89,11 +90,12 @@ func openStream(codec Codec, magic int8, block []byte) (*stream, error) {
 func (s *stream) start(magic int8, block []byte) error {
 	switch s.codec {
 	case Gzip:
+		s.input.Reset(block)
 		if s.gzip == nil {
-			s.gzip = new(gzipReader)
+			s.gzip = new(gzip.Reader)
 		}
 		s.src = s.gzip
-		return s.gzip.reset(block)
+		return s.gzip.Reset(&s.input)
 	case Snappy:
 		if !isFramedSnappy(block) {
 			return s.decodeSnappy(block)
@@ -170,9 +172,6 @@ func (s *stream) close() {
 	s.input.Reset(nil)
 	s.lz4.frame, s.lz4.pending = nil, nil
 	s.snappy.chunks, s.snappy.pending = nil, nil
-	if s.gzip != nil {
-		s.gzip.release()
-	}
 	if s.zstd != nil {
 		_ = s.zstd.Reset(nil) // lets go of the input; cannot fail on an open decoder
 	}
