@@ -34,6 +34,7 @@ type Options struct {
 	Dial          peer.Dial
 	DialZooKeeper func(network, address string, timeout time.Duration) (net.Conn, error)
 	Registry      *prometheus.Registry
+	Health        *Health
 	Logger        *zap.Logger
 }
 
@@ -57,8 +58,8 @@ type Broker struct {
 	group    sync.WaitGroup     // what cancel ends
 	failures chan error         // the first reason to stop that is not the operator's
 
-	state *readiness
-	ready chan struct{} // closed when clients are served
+	health *Health
+	ready  chan struct{} // closed when clients are served
 }
 
 // Start builds and starts a broker and returns when it is registered and serves. A ctx that
@@ -69,7 +70,10 @@ func Start(ctx context.Context, o Options) (_ *Broker, err error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", address)
 		}
 	}
-	b := &Broker{config: o.Config, log: o.Logger, failures: make(chan error, 1), state: newReadiness(), ready: make(chan struct{})}
+	if o.Health == nil {
+		o.Health = NewHealth()
+	}
+	b := &Broker{config: o.Config, log: o.Logger, failures: make(chan error, 1), health: o.Health, ready: make(chan struct{})}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	b.cancel = cancel
 	defer func() {
@@ -120,9 +124,9 @@ func (b *Broker) connect(ctx context.Context, o Options) (map[string]map[string]
 	b.zk = zk
 	zk.Subscribe(func(s zkmeta.SessionState) {
 		observe.session(s)
-		b.state.set(partZooKeeper, s == zkmeta.Connected, "zookeeper session is not connected")
+		b.health.set(partZooKeeper, s == zkmeta.Connected, "zookeeper session is not connected")
 	})
-	b.state.set(partZooKeeper, true, "")
+	b.health.set(partZooKeeper, true, "")
 	if err := zk.EnsureRoots(ctx); err != nil {
 		return nil, fmt.Errorf("create the roots in zookeeper: %w", err)
 	}
@@ -260,6 +264,7 @@ func (b *Broker) build(o Options, listeners []server.Listener) {
 		Registerer: o.Registry,
 		Logger:     o.Logger,
 	})
+	b.health.watchDirs(b.replicas.Dirs)
 	b.config.OnChange(func([]string) { b.replicas.BrokerConfigChanged() })
 }
 
@@ -288,7 +293,7 @@ func (b *Broker) join(ctx, background context.Context) error {
 		return err
 	}
 	close(b.ready)
-	b.state.set(partServing, true, "")
+	b.health.set(partServing, true, "")
 	return nil
 }
 
@@ -397,7 +402,7 @@ func (b *Broker) ClusterID() string { return b.clusterID }
 // Stop ends the broker: what was started is answered, the logs are closed cleanly, and the
 // session ends last. When ctx ends first, connections are cut, but the logs are still closed.
 func (b *Broker) Stop(ctx context.Context) error {
-	b.state.set(partServing, false, "shutting down")
+	b.health.set(partServing, false, "shutting down")
 	return b.teardown(ctx)
 }
 

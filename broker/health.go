@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/kbroker/kbroker/broker/replica"
 )
 
 // The parts on which readiness depends.
@@ -16,56 +18,71 @@ const (
 	partServing   = "serving"
 )
 
-// readiness notes for each part whether it is ready, or why not.
-type readiness struct {
+// Health tells operators how the broker is, from before it is started.
+type Health struct {
 	mu      sync.Mutex
 	reasons map[string]string // by part; empty: ready
+	dirs    func() []replica.Dir
 }
 
-func newReadiness() *readiness {
-	return &readiness{reasons: map[string]string{
-		partZooKeeper: "not connected yet",
-		partServing:   "starting",
-	}}
+// NewHealth returns the health of a broker that is not started yet.
+func NewHealth() *Health {
+	return &Health{
+		reasons: map[string]string{partZooKeeper: "not connected yet", partServing: "starting"},
+		dirs:    func() []replica.Dir { return nil },
+	}
 }
 
-func (r *readiness) set(part string, ready bool, reason string) {
+func (h *Health) set(part string, ready bool, reason string) {
 	if ready {
 		reason = ""
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.reasons[part] = reason
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reasons[part] = reason
+}
+
+// watchDirs lets the log directories count from now on.
+func (h *Health) watchDirs(dirs func() []replica.Dir) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.dirs = dirs
 }
 
 // check returns whether all parts are ready, and the state of each.
-func (r *readiness) check() (bool, map[string]string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	ready, state := true, make(map[string]string, len(r.reasons))
-	for part, reason := range r.reasons {
+func (h *Health) check() (ready bool, state map[string]string) {
+	h.mu.Lock()
+	dirs := h.dirs
+	ready, state = true, make(map[string]string, len(h.reasons))
+	for part, reason := range h.reasons {
 		state[part] = "ok"
 		if reason != "" {
 			ready, state[part] = false, reason
+		}
+	}
+	h.mu.Unlock()
+	for _, d := range dirs() {
+		part := "log dir " + d.Path
+		switch {
+		case d.Err != nil:
+			ready, state[part] = false, d.Err.Error()
+		case d.Full:
+			ready, state[part] = false, "full: produce is refused until there is space"
+		default:
+			state[part] = "ok"
 		}
 	}
 	return ready, state
 }
 
 // Handler serves /metrics, /healthz (the process answers), /readyz (clients are served; with
-// reasons when not) and /debug/pprof/.
-func (b *Broker) Handler(registry *prometheus.Registry) http.Handler {
+// reasons when not) and /debug/pprof.
+func (h *Health) Handler(registry *prometheus.Registry) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, true, map[string]string{"process": "ok"}) })
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
-		ready, state := b.state.check()
-		for _, d := range b.logs.Dirs() {
-			state["log dir "+d.Path] = "ok"
-			if d.Err != nil {
-				ready, state["log dir "+d.Path] = false, d.Err.Error()
-			}
-		}
+		ready, state := h.check()
 		answer(w, ready, state)
 	})
 	mux.HandleFunc("/debug/pprof/", pprof.Index)

@@ -25,11 +25,22 @@ func limitsOf(c *config.Broker) server.Limits {
 		MaxPerIPOverrides: c.MaxConnectionsPerIPOverrides,
 		MaxCreationRate:   c.MaxConnectionCreationRate,
 		MaxIdle:           c.ConnectionsMaxIdle,
-		SendBuffer:        c.SocketSendBuffer,
-		ReceiveBuffer:     c.SocketReceiveBuffer,
+		SendBuffer:        socketBuffer(c.SocketSendBuffer),
+		ReceiveBuffer:     socketBuffer(c.SocketReceiveBuffer),
 		MaxPending:        maxPending,
 		MaxPendingBytes:   maxPendingBytes,
 	}
+}
+
+// socketBuffer leaves the size of a socket's buffer to the system where it is Kafka's default: the kernel adapts buffers
+// of which nobody has set the size. With 100 KiB for receiving, a broker wakes up ten times for 1 MB: producing took 0.68
+// to 0.75 s of CPU a GB, without it 0.62 to 0.63 (make bench, 1 MB batches).
+func socketBuffer(size int32) int32 {
+	const kafkaDefault = 100 << 10
+	if size == kafkaDefault {
+		return -1
+	}
+	return size
 }
 
 // maxOpenSegments gives storage half of the file descriptors that the process may open; the

@@ -31,7 +31,7 @@ func TestComposeFlags(t *testing.T) {
 			}
 		}
 		out := harness.Run(t, "", harness.Binary(t, true), args...)
-		for _, want := range []string{"inter.broker.listener.name=INTERNAL", "min.insync.replicas=2", "zookeeper.connect=zk1:2181,zk2:2181,zk3:2181/kafka"} {
+		for _, want := range []string{"inter.broker.listener.name=INTERNAL", "offsets.topic.replication.factor=3", "zookeeper.connect=zk1:2181,zk2:2181,zk3:2181/kafka"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("kbroker%s...: %s is not set:\n%s", service[:1], want, out)
 			}

@@ -38,11 +38,11 @@ func holdFetch(t *testing.T, b *harness.Broker, topic string) net.Conn {
 	return conn
 }
 
-// ignoreAnswer fetches the topic, which has to be larger than what sockets buffer, and does not read the answer.
-func ignoreAnswer(t *testing.T, b *harness.Broker, topic string) {
+// holdAnswer fetches the topic, which has to be larger than what sockets buffer, and does not read the answer.
+func holdAnswer(t *testing.T, b *harness.Broker, topic string) {
 	t.Helper()
 	sendFetch(t, b, topic, 1)
-	awaitStack(t, b, "server.(*conn).send")
+	awaitStack(t, b, ").SendTo+")
 }
 
 func sendFetch(t *testing.T, b *harness.Broker, topic string, minBytes int32) net.Conn {

@@ -170,6 +170,7 @@ func (l *Log) extend(s *segment, size, end int64) {
 	l.touched.Store(true)
 	l.end.Store(end)
 	l.marks.appended(logEnd{end, s.base, size})
+	l.dir.written()
 }
 
 // AppendAsFollower writes batches fetched from a leader as they are. They must start at

@@ -31,11 +31,11 @@ func (l *Log) complete() error {
 			return err
 		}
 	}
-	if l.neverUsed() {
-		return nil
-	}
 	if err := l.active().completeIndexes(); err != nil {
 		return err
+	}
+	if l.neverUsed() {
+		return nil
 	}
 	if err := l.snapshotProducers(); err != nil {
 		return err
@@ -67,9 +67,9 @@ func (l *Log) complete() error {
 	return nil
 }
 
-// neverUsed tells a log that has held nothing since it was made. Its empty indexes and the epoch of a leader that
-// appended nothing are made again at the next start, by Kafka too; writing them would take a stop of thousands of such logs
-// several file operations for each.
+// neverUsed tells a log that has held nothing since it was made. The epoch of a leader that appended nothing is
+// made again at the next start, by Kafka too; writing it would take a stop of thousands of such logs several file
+// operations for each. Its empty indexes are not: without them Kafka finds an error after a clean stop.
 func (l *Log) neverUsed() bool {
 	return l.end.Load() == 0 && l.Size() == 0 && len(*l.segments.Load()) == 1 && !l.cut.Load()
 }

@@ -26,6 +26,7 @@ type directory struct {
 	report func(dir string, err error)
 
 	failure atomic.Pointer[error]
+	full    atomic.Bool // the last write found no space
 	lock    io.Closer
 	// namesDirty: a folder was renamed to be deleted, and that may not be durable.
 	namesDirty atomic.Bool
@@ -57,6 +58,21 @@ func (d *directory) fail(err error) error {
 		d.report(d.path, err)
 	}
 	return fmt.Errorf("%w: %s: %w", ErrOffline, d.path, err)
+}
+
+// filled notes that a write found no space, and says so once.
+func (d *directory) filled(err error) {
+	if d.full.CompareAndSwap(false, true) {
+		d.logger.Error("log directory is full: produce is refused, all else is served, until there is space; "+
+			"lower retention or delete topics (files go after file.delete.delay.ms)", zap.String("dir", d.path), zap.Error(err))
+	}
+}
+
+// written notes that there is space.
+func (d *directory) written() {
+	if d.full.Load() && d.full.CompareAndSwap(true, false) {
+		d.logger.Info("log directory has space again", zap.String("dir", d.path))
+	}
 }
 
 // readCheckpoints loads the checkpoint files. One that cannot be understood is as if it

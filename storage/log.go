@@ -195,6 +195,7 @@ func (l *Log) failed(attempt string, err error) error {
 	case l.closed.Load():
 		return fmt.Errorf("%s %s: %w: %w", attempt, l.tp, ErrClosed, err)
 	case isDiskFull(err):
+		l.dir.filled(err)
 		return fmt.Errorf("%s %s: %w: %w", attempt, l.tp, ErrDiskFull, err)
 	}
 	return l.dir.fail(fmt.Errorf("%s %s: %w", attempt, l.tp, err))

@@ -228,6 +228,7 @@ func (m *Manager) checkpoint(which func(*directory) *offsetCheckpoint, value fun
 type Dir struct {
 	Path          string
 	Err           error // why it is offline, or nil
+	Full          bool  // the last write found no space: appends are refused
 	Total, Usable uint64
 	Logs          []*Log
 }
@@ -236,7 +237,7 @@ type Dir struct {
 func (m *Manager) Dirs() []Dir {
 	dirs := make([]Dir, 0, len(m.dirs))
 	for _, d := range m.dirs {
-		described := Dir{Path: d.path, Err: d.offline(), Logs: m.logsIn(d)}
+		described := Dir{Path: d.path, Err: d.offline(), Full: d.full.Load(), Logs: m.logsIn(d)}
 		if described.Err == nil {
 			var err error
 			if described.Total, described.Usable, err = m.o.FS.Space(d.path); err != nil {

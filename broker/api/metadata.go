@@ -147,6 +147,11 @@ func (h *Handlers) absentTopic(ctx context.Context, c *server.Call, name string,
 		rt.ErrorCode = protocol.UnknownTopicOrPartition
 		return rt
 	}
+	if h.unreplicated(-1, nil) {
+		h.log.Warn("topic not created: "+noReplication+" default.replication.factor asks for more", zap.String("topic", name))
+		rt.ErrorCode = protocol.InvalidReplicationFactor
+		return rt
+	}
 	err := h.rooms.Controller.CreateDirectly(ctx, controller.NewTopic{Name: name, Partitions: -1, ReplicationFactor: -1}).Err
 	if err == nil || errors.Is(err, controller.ErrTopicExists) {
 		rt.ErrorCode = protocol.LeaderNotAvailable

@@ -28,11 +28,11 @@ var networkKeys = section{title: "Listeners and connections", keys: []key{
 	},
 	{
 		"socket.send.buffer.bytes", Int, "102400", anything, High, ReadOnly, Acts, "",
-		"SO_SNDBUF of accepted connections in bytes; -1 leaves the system's.",
+		"SO_SNDBUF of accepted connections in bytes; -1, and the default, leave it to the system.",
 	},
 	{
 		"socket.receive.buffer.bytes", Int, "102400", anything, High, ReadOnly, Acts, "",
-		"SO_RCVBUF of accepted connections in bytes; -1 leaves the system's.",
+		"SO_RCVBUF of accepted connections in bytes; -1, and the default, leave it to the system.",
 	},
 	{
 		"socket.request.max.bytes", Int, "104857600", atLeast(1), High, ReadOnly, Acts, "",
@@ -60,7 +60,7 @@ var networkKeys = section{title: "Listeners and connections", keys: []key{
 	},
 	{
 		"max.connections", Int, "2147483647", atLeast(0), Medium, ClusterWide, Acts, "",
-		"Connections allowed at once, over all listeners; also settable per listener.",
+		"Connections allowed at once, over all listeners. Values of single listeners have no effect yet.",
 	},
 	{
 		"max.connections.per.ip", Int, "2147483647", atLeast(0), Medium, ClusterWide, Acts, "",
@@ -72,7 +72,7 @@ var networkKeys = section{title: "Listeners and connections", keys: []key{
 	},
 	{
 		"max.connection.creation.rate", Int, "2147483647", atLeast(0), Medium, ClusterWide, Acts, "",
-		"New connections per second, over all listeners; also settable per listener.",
+		"New connections per second, over all listeners. Values of single listeners have no effect yet.",
 	},
 	{
 		"num.network.threads", Int, "3", atLeast(1), High, ClusterWide, NoEffect, whyGoroutines,

@@ -3,35 +3,35 @@ package config
 // replicationKeys are about followers, leaders and the controller.
 var replicationKeys = section{title: "Replication and controller", keys: []key{
 	{
-		"replica.lag.time.max.ms", Long, "30000", anything, High, ReadOnly, Acts, "",
+		"replica.lag.time.max.ms", Long, "30000", anything, High, ReadOnly, Later, whyFollowers,
 		"Milliseconds that a follower may trail the leader's end before it leaves the in-sync replicas.",
 	},
 	{
-		"replica.socket.timeout.ms", Int, "30000", anything, High, ReadOnly, Acts, "",
+		"replica.socket.timeout.ms", Int, "30000", anything, High, ReadOnly, Later, whyFollowers,
 		"Milliseconds that a follower waits for the answer to a fetch.",
 	},
 	{
-		"replica.socket.receive.buffer.bytes", Int, "65536", anything, High, ReadOnly, Acts, "",
+		"replica.socket.receive.buffer.bytes", Int, "65536", anything, High, ReadOnly, Later, whyFollowers,
 		"SO_RCVBUF in bytes of the connections over which a follower fetches.",
 	},
 	{
-		"replica.fetch.max.bytes", Int, "1048576", atLeast(0), Medium, ReadOnly, Acts, "",
+		"replica.fetch.max.bytes", Int, "1048576", atLeast(0), Medium, ReadOnly, Later, whyFollowers,
 		"Most bytes of one partition in a follower's fetch; a first batch larger than this is still sent whole.",
 	},
 	{
-		"replica.fetch.wait.max.ms", Int, "500", anything, High, ReadOnly, Acts, "",
+		"replica.fetch.wait.max.ms", Int, "500", anything, High, ReadOnly, Later, whyFollowers,
 		"Milliseconds that a leader may hold a follower's fetch while there is too little to send.",
 	},
 	{
-		"replica.fetch.min.bytes", Int, "1", anything, High, ReadOnly, Acts, "",
+		"replica.fetch.min.bytes", Int, "1", anything, High, ReadOnly, Later, whyFollowers,
 		"Bytes that must be there before a leader answers a follower's fetch early.",
 	},
 	{
-		"replica.fetch.backoff.ms", Int, "1000", atLeast(0), Medium, ReadOnly, Acts, "",
+		"replica.fetch.backoff.ms", Int, "1000", atLeast(0), Medium, ReadOnly, Later, whyFollowers,
 		"Milliseconds before a follower tries a partition again that failed.",
 	},
 	{
-		"replica.fetch.response.max.bytes", Int, "10485760", atLeast(0), Medium, ReadOnly, Acts, "",
+		"replica.fetch.response.max.bytes", Int, "10485760", atLeast(0), Medium, ReadOnly, Later, whyFollowers,
 		"Most bytes in the answer to one fetch of a follower.",
 	},
 	{

@@ -7,6 +7,7 @@ const (
 	whyBacklog      = "the kernel's own limit (net.core.somaxconn) is used"
 	whyCleaner      = "the log cleaner is not yet there"
 	whyFetchers     = "there is one fetch loop per leader broker"
+	whyFollowers    = "followers do not fetch yet"
 	whyFormat       = "Kafka 3.x ignores it too: records are always written in format v2"
 	whyGoroutines   = "work runs on goroutines, not on pools of threads"
 	whyGroups       = "the group coordinator is not yet there"

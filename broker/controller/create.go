@@ -157,9 +157,10 @@ func (p *planner) prepare(t NewTopic) (Created, zkmeta.TopicAssignment) {
 		return Created{Err: err}, zkmeta.TopicAssignment{}
 	}
 	id := newTopicID()
-	return Created{
+	created := Created{
 		ID: id, Partitions: int32(len(assignment)), ReplicationFactor: int16(len(assignment[0])), Config: maps.Clone(overrides),
-	}, zkmeta.TopicAssignment{
+	}
+	return created, zkmeta.TopicAssignment{
 		Topic: t.Name, ID: id, Partitions: assignment,
 		Adding: map[int32][]int32{}, Removing: map[int32][]int32{},
 	}

@@ -10,6 +10,7 @@ import (
 type Dir struct {
 	Path          string
 	Err           error // why it is offline (wraps ErrStorage), or nil
+	Full          bool  // appends are refused for want of space
 	Total, Usable uint64
 	Logs          []DirLog
 }
@@ -29,7 +30,7 @@ func (m *Manager) Dirs() []Dir {
 	dirs := make([]Dir, 0, len(found))
 	for i := range found {
 		from := &found[i]
-		d := Dir{Path: from.Path, Total: from.Total, Usable: from.Usable}
+		d := Dir{Path: from.Path, Full: from.Full, Total: from.Total, Usable: from.Usable}
 		if from.Err != nil {
 			d.Err = translate(from.Err)
 			dirs = append(dirs, d)

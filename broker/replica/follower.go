@@ -21,7 +21,8 @@ func (p *Partition) becomeFollower(s *State, log *storage.Log) {
 	p.leave(follower)
 	p.leaderID = s.Leader
 	p.leaderEpoch, p.partitionEpoch = s.LeaderEpoch, s.PartitionEpoch
-	p.env.log.Info("became follower", p.fields(
+	// Worth an operator's look until followers fetch: this replica counts as one and holds nothing new.
+	p.env.log.Warn("became follower, which does not fetch yet: the partition is not replicated here", p.fields(
 		zap.Int32("leader", s.Leader), zap.Int32("leader_epoch", s.LeaderEpoch),
 		zap.Int32("partition_epoch", s.PartitionEpoch), zap.Int64("log_end_offset", log.LogEndOffset()),
 		zap.Int64("high_watermark", log.HighWatermark()), zap.Int32s("replicas", s.Replicas))...)

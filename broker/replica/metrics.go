@@ -16,6 +16,7 @@ var (
 	descUnder      = prometheus.NewDesc("kbroker_under_replicated_partitions", "Partitions led by this broker with fewer in-sync replicas than replicas.", nil, nil)
 	descUnderMin   = prometheus.NewDesc("kbroker_under_min_isr_partitions", "Partitions led by this broker with fewer in-sync replicas than min.insync.replicas.", nil, nil)
 	descOffline    = prometheus.NewDesc("kbroker_offline_partitions", "Partitions on failed log directories.", nil, nil)
+	descFull       = prometheus.NewDesc("kbroker_full_log_dirs", "Log directories without space, whose partitions refuse produce requests.", nil, nil)
 	descCheckpoint = prometheus.NewDesc("kbroker_high_watermark_checkpoint_errors_total", "Checkpoints of high watermarks that could not be written.", nil, nil)
 	descBytesIn    = prometheus.NewDesc("kbroker_topic_bytes_in_total", "Bytes appended by producers.", []string{"topic"}, nil)
 	descBytesOut   = prometheus.NewDesc("kbroker_topic_bytes_out_total", "Bytes read for consumers.", []string{"topic"}, nil)
@@ -25,7 +26,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descPartitions, descLeaders, descUnder, descUnderMin, descOffline, descCheckpoint, descBytesIn, descBytesOut, descLogSize,
+		descPartitions, descLeaders, descUnder, descUnderMin, descOffline, descFull, descCheckpoint, descBytesIn, descBytesOut, descLogSize,
 	} {
 		to <- d
 	}
@@ -51,6 +52,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	gauge(descUnder, under)
 	gauge(descUnderMin, underMin)
 	gauge(descOffline, offline)
+	gauge(descFull, m.fullDirs())
 	to <- prometheus.MustNewConstMetric(descCheckpoint, prometheus.CounterValue, float64(m.checkpointErrors.Load()))
 
 	for t, partitions := range m.byTopic() {
@@ -62,6 +64,15 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(descBytesOut, prometheus.CounterValue, float64(t.bytesOut.Load()), t.name)
 		to <- prometheus.MustNewConstMetric(descLogSize, prometheus.GaugeValue, float64(size), t.name)
 	}
+}
+
+func (m *Manager) fullDirs() (count int) {
+	for _, d := range m.logs.Dirs() {
+		if d.Full {
+			count++
+		}
+	}
+	return count
 }
 
 // byTopic lists the partitions of every topic.

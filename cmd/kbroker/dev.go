@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -25,7 +26,6 @@ var devDefaults = map[string]string{
 	"offsets.topic.replication.factor": "1",
 	"transaction.state.log.replication.factor": "1",
 	"transaction.state.log.min.isr":            "1",
-	"group.initial.rebalance.delay.ms":         "0",
 }
 
 func devCommand() *cli.Command {
@@ -101,6 +101,9 @@ func embedded(dir string, log *zap.Logger) (*zkserver.Server, error) {
 	})
 	if err != nil {
 		_ = l.Close() // the error below says more
+		if errors.Is(err, zkserver.ErrInUse) {
+			return nil, fmt.Errorf("another kbroker runs on %s: end it, or give this one another folder with --log-dirs", dir)
+		}
 		return nil, fmt.Errorf("start the embedded zookeeper server: %w", err)
 	}
 	for _, id := range s.Sessions() {

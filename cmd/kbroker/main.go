@@ -14,13 +14,19 @@ var version = "dev"
 
 func main() {
 	app := &cli.App{
-		Name:        "kbroker",
-		Usage:       "a Kafka broker in one binary, on ZooKeeper",
-		Version:     version,
-		HideVersion: true,
+		Name:    "kbroker",
+		Usage:   "a Kafka broker in one binary, on ZooKeeper",
+		Version: version,
 		// Values hold commas of their own: --override listeners=A://:1,B://:2
 		DisableSliceFlagSeparator: true,
 		EnableBashCompletion:      true,
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return fmt.Errorf("unknown command %q; kbroker help lists them", c.Args().First())
+			}
+			return cli.ShowAppHelp(c)
+		},
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return err },
 		Commands: []*cli.Command{
 			startCommand(),
 			devCommand(),

@@ -33,6 +33,9 @@ func settingFlags() []cli.Flag {
 // settings collects what was given: defaults of the command, then the file, then overrides, then
 // flags, each over the one before.
 func settings(c *cli.Context, defaults map[string]string) (map[string]config.Setting, error) {
+	if c.Args().Present() {
+		return nil, fmt.Errorf("unexpected argument %q; a properties file is given with --config %s", c.Args().First(), c.Args().First())
+	}
 	given := map[string]config.Setting{}
 	for key, value := range defaults {
 		given[key] = config.Setting{Value: value, Origin: "kbroker " + c.Command.Name}

@@ -24,6 +24,9 @@ import (
 // stopGrace is how long a stopping broker waits for requests under way before it cuts connections.
 const stopGrace = 10 * time.Second
 
+// secondSignal is how long after the first signal another one still counts as the same.
+const secondSignal = 300 * time.Millisecond
+
 // runFlags are the flags of the commands that run a broker.
 func runFlags() []cli.Flag {
 	return append(settingFlags(),
@@ -73,8 +76,14 @@ func run(c *cli.Context, given map[string]config.Setting, log *zap.Logger, note 
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	health := broker.NewHealth()
+	closeMetrics, err := serveMetrics(c.String("metrics-listen"), health.Handler(registry), log)
+	if err != nil {
+		return err
+	}
+	defer closeMetrics()
 	b, err := broker.Start(ctx, broker.Options{
-		Config: store, FS: vfs.OS{}, Registry: registry, Logger: log,
+		Config: store, FS: vfs.OS{}, Registry: registry, Health: health, Logger: log,
 	})
 	if errors.Is(err, errStopped) {
 		return nil
@@ -82,13 +91,12 @@ func run(c *cli.Context, given map[string]config.Setting, log *zap.Logger, note 
 	if err != nil {
 		return err
 	}
-	closeMetrics, err := serveMetrics(c.String("metrics-listen"), b.Handler(registry), log)
-	if err != nil {
-		return errors.Join(err, stop(b))
+	if c.String("log-format") == "console" {
+		fmt.Fprint(os.Stderr, summary(b, store.Broker(), c.String("metrics-listen"), note, time.Since(began)))
 	}
-	defer closeMetrics()
-	fmt.Fprint(os.Stderr, summary(b, store.Broker(), c.String("metrics-listen"), note, time.Since(began)))
-	log.Info("ready", zap.Duration("after", time.Since(began)))
+	log.Info("ready", zap.Duration("after", time.Since(began)), zap.Int32("broker_id", b.ID()), zap.String("cluster_id", b.ClusterID()),
+		zap.String("zookeeper", store.Broker().ZooKeeperConnect), zap.String("advertised", endpoints(b.Advertised())),
+		zap.Strings("log_dirs", store.Broker().LogDirs))
 
 	select {
 	case <-stopping:
@@ -106,7 +114,10 @@ func awaitSignals(signals <-chan os.Signal, log *zap.Logger, stop func()) {
 	s := <-signals
 	log.Info("stopping", zap.String("signal", s.String()))
 	stop()
-	s = <-signals
+	// Whoever signals a process group signals us twice: one intention, not two.
+	for first := time.Now(); time.Since(first) < secondSignal; {
+		s = <-signals
+	}
 	log.Warn("stopping at once, logs will be recovered at the next start", zap.String("signal", s.String()))
 	os.Exit(1)
 }

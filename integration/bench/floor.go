@@ -128,7 +128,10 @@ func (s *floorServer) answer(c *net.TCPConn, frame []byte) error {
 	case *kmsg.ListOffsetsRequest:
 		s.listOffsets(r, response.(*kmsg.ListOffsetsResponse))
 	case *kmsg.FetchRequest:
-		files = s.fetch(r, response.(*kmsg.FetchResponse))
+		var err error
+		if files, err = s.fetch(r, response.(*kmsg.FetchResponse)); err != nil {
+			return err
+		}
 	default:
 		return fmt.Errorf("the floor knows no API %d", key)
 	}
@@ -207,7 +210,7 @@ func sendFile(c *net.TCPConn, f floorRange) error {
 	return err
 }
 
-func (s *floorServer) log(topic string, partition int32) *floorLog {
+func (s *floorServer) log(topic string, partition int32) (*floorLog, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := floorKey{topic, partition}
@@ -215,12 +218,12 @@ func (s *floorServer) log(topic string, partition int32) *floorLog {
 	if l == nil {
 		f, err := os.Create(filepath.Join(s.dir, fmt.Sprintf("floor-%s-%d", topic, partition)))
 		if err != nil {
-			panic(err) // the floor has no other use for its folder
+			return nil, err
 		}
 		l = &floorLog{file: f}
 		s.logs[floorKey{strings.Clone(topic), partition}] = l
 	}
-	return l
+	return l, nil
 }
 
 func (s *floorServer) create(req *kmsg.CreateTopicsRequest, r *kmsg.CreateTopicsResponse) {
@@ -296,7 +299,11 @@ func (s *floorServer) produce(req *kmsg.ProduceRequest, r *kmsg.ProduceResponse)
 			}
 			rp := kmsg.NewProduceResponseTopicPartition()
 			rp.Partition = p.Partition
-			if rp.BaseOffset, err = s.log(t.Topic, p.Partition).append(batch); err != nil {
+			l, err := s.log(t.Topic, p.Partition)
+			if err != nil {
+				return err
+			}
+			if rp.BaseOffset, err = l.append(batch); err != nil {
 				return err
 			}
 			rt.Partitions = append(rt.Partitions, rp)
@@ -334,14 +341,18 @@ func (s *floorServer) listOffsets(req *kmsg.ListOffsetsRequest, r *kmsg.ListOffs
 }
 
 // fetch answers the first partition that has records, with all up to its limit.
-func (s *floorServer) fetch(req *kmsg.FetchRequest, r *kmsg.FetchResponse) []floorRange {
+func (s *floorServer) fetch(req *kmsg.FetchRequest, r *kmsg.FetchResponse) ([]floorRange, error) {
 	var files []floorRange
 	for _, t := range req.Topics {
 		rt := kmsg.NewFetchResponseTopic()
 		rt.Topic = t.Topic
 		for _, p := range t.Partitions {
 			rp := kmsg.NewFetchResponseTopicPartition()
-			f, end := s.log(t.Topic, p.Partition).read(p.FetchOffset, int64(p.PartitionMaxBytes))
+			l, err := s.log(t.Topic, p.Partition)
+			if err != nil {
+				return nil, err
+			}
+			f, end := l.read(p.FetchOffset, int64(p.PartitionMaxBytes))
 			rp.Partition, rp.HighWatermark, rp.LastStableOffset, rp.RecordBatches = p.Partition, end, end, []byte{}
 			if f.size > 0 && len(files) == 0 {
 				rp.RecordBatches = placeholder
@@ -351,7 +362,7 @@ func (s *floorServer) fetch(req *kmsg.FetchRequest, r *kmsg.FetchResponse) []flo
 		}
 		r.Topics = append(r.Topics, rt)
 	}
-	return files
+	return files, nil
 }
 
 func (l *floorLog) read(offset, most int64) (floorRange, int64) {

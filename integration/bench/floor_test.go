@@ -54,6 +54,7 @@ func TestFloorKeepsRecords(t *testing.T) {
 			next[r.Partition]++
 		}
 	}
+	c.Close() // or it would ask for the topic again
 	if err := s.deleteTopics(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -19,7 +18,7 @@ import (
 func runLifecycle(ctx context.Context, o options, dir string, results *results) error {
 	many, crash := fmt.Sprintf("%d empty partitions", o.many), fmt.Sprintf("SIGKILL with %d MB written", o.crash)
 	for _, start := range starters(o)[1:] { // the floor neither stops nor starts
-		if o.many > 0 && strings.Contains(many, o.only) {
+		if o.many > 0 && o.chosen(many) {
 			if err := alone(ctx, o, dir, start, func(s *subject) error {
 				f, err := emptyPartitions(ctx, s, o.many)
 				results.add(many, s.name, f)
@@ -28,7 +27,7 @@ func runLifecycle(ctx context.Context, o options, dir string, results *results) 
 				return fmt.Errorf("%s: %w", many, err)
 			}
 		}
-		if o.crash > 0 && strings.Contains(crash, o.only) {
+		if o.crash > 0 && o.chosen(crash) {
 			if err := alone(ctx, o, dir, start, func(s *subject) error {
 				f, err := killed(ctx, s, o.crash)
 				results.add(crash, s.name, f)

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,7 +24,7 @@ type options struct {
 	kafka      bool
 	peers      string // folder of the scripts that run Apache Kafka
 	latencyFor time.Duration
-	only       string // part of the names of the scenarios to run; empty: all
+	only       string // parts of the names of the scenarios to run, with commas between
 	override   string // key=value for kbroker, to try a setting
 	profile    string // host:port where kbroker serves /debug/pprof
 	crash      int    // MB written before kbroker is killed
@@ -38,7 +40,7 @@ func main() {
 	flag.BoolVar(&o.kafka, "kafka", true, "measure Apache Kafka too, where a JDK and Maven are present")
 	flag.StringVar(&o.peers, "peers", "integration/peers", "folder of the scripts that run Apache Kafka")
 	flag.DurationVar(&o.latencyFor, "latency", 6*time.Second, "length of the latency scenario")
-	flag.StringVar(&o.only, "only", "", "run only the scenarios with this in their name")
+	flag.StringVar(&o.only, "only", "", "run only the scenarios with one of these (a,b,...) in their name")
 	flag.StringVar(&o.override, "override", "", "key=value of kbroker's configuration")
 	flag.StringVar(&o.profile, "profile", "", "host:port at which kbroker serves /debug/pprof")
 	flag.IntVar(&o.crash, "crash-mb", 2048, "size of the log that kbroker is killed with; 0: not")
@@ -53,6 +55,11 @@ func main() {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
 	exitOn(run(ctx, o))
+}
+
+// chosen reports whether a scenario is to be run.
+func (o options) chosen(scenario string) bool {
+	return slices.ContainsFunc(strings.Split(o.only, ","), func(part string) bool { return strings.Contains(scenario, part) })
 }
 
 func exitOn(err error) {
@@ -75,6 +82,7 @@ func run(ctx context.Context, o options) error {
 			o.kafka = false
 		}
 	}
+	load := loadAverage()
 	results := newResults()
 	if err := runRounds(ctx, o, dir, results); err != nil {
 		return err
@@ -82,14 +90,30 @@ func run(ctx context.Context, o options) error {
 	if err := runLifecycle(ctx, o, dir, results); err != nil {
 		return err
 	}
-	return results.print(os.Stdout, o.kafka)
+	if err := results.print(os.Stdout, o.kafka); err != nil {
+		return err
+	}
+	// Where others use the machine too, CPU figures are a little high and times mean little.
+	_, err = fmt.Printf("\n%d cores, data in %s, %d rounds of %d MB; load average before: %s\n",
+		runtime.NumCPU(), o.dir, o.rounds, o.megabytes, load)
+	return err
+}
+
+// loadAverage is how many threads wanted to run in the last minute.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	load, _, _ := strings.Cut(string(text), " ")
+	return load
 }
 
 // runRounds starts every subject and runs every scenario in interleaved rounds.
 func runRounds(ctx context.Context, o options, dir string, results *results) error {
 	var chosen []scenario
 	for _, sc := range scenarios(o) {
-		if strings.Contains(sc.name, o.only) {
+		if o.chosen(sc.name) {
 			chosen = append(chosen, sc)
 		}
 	}

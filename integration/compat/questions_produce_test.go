@@ -129,8 +129,15 @@ func askProduce() []question {
 		epoch    int16
 		sequence int32
 	}{
-		{"first", 0, 0}, {"next", 0, 3}, {"again", 0, 0}, {"overlap", 0, 4}, {"gap", 0, 9}, {"next again", 0, 6},
-		{"newer epoch not at 0", 1, 5}, {"newer epoch", 1, 0}, {"older epoch", 0, 9},
+		{"first", 0, 0},
+		{"next", 0, 3},
+		{"again", 0, 0},
+		{"overlap", 0, 4},
+		{"gap", 0, 9},
+		{"next again", 0, 6},
+		{"newer epoch not at 0", 1, 5},
+		{"newer epoch", 1, 0},
+		{"older epoch", 0, 9},
 	} {
 		questions = append(questions, question{
 			fmt.Sprintf("Produce, idempotent %d: %s", i, step.what), 11, 11,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // The file: bucket meta holds the format, the last zxid, the last session id and the
@@ -28,6 +29,9 @@ const (
 
 var errDamaged = errors.New("file is damaged")
 
+// ErrInUse: another process has the file open.
+var ErrInUse = errors.New("another process has it open")
+
 type store struct{ db *bolt.DB }
 
 // lockTime is how long to wait for another process that has the file open.
@@ -37,6 +41,9 @@ func openStore(path string, noSync bool) (*store, error) {
 	db, err := bolt.Open(path, 0o600, &bolt.Options{
 		Timeout: lockTime, NoSync: noSync, NoFreelistSync: true, FreelistType: bolt.FreelistMapType,
 	})
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		err = ErrInUse
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}

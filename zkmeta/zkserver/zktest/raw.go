@@ -92,7 +92,7 @@ type Handshake struct {
 	ReadOnly  bool
 }
 
-const callTime = 10 * time.Second
+const callTime = 30 * time.Second
 
 // Connect makes the handshake. A refused session is an error; so is a closed connection (io.EOF).
 func Connect(dial func() (net.Conn, error), h Handshake) (*Raw, error) {
