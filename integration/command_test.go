@@ -118,10 +118,14 @@ func TestSecondSignal(t *testing.T) {
 		}
 		return nil
 	})
+	decided := time.Now()
 	if code := b.AwaitExit(t, clientDeadline); code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
-	if took := time.Since(began); took < 300*time.Millisecond {
+	if took := time.Since(decided); took > 5*time.Second { // less than the first signal's grace
+		t.Errorf("after the second signal it went on for %s", took)
+	}
+	if took := decided.Sub(began); took < 300*time.Millisecond {
 		t.Errorf("the second signal was taken after %s: at least 0.3 s lie between two", took)
 	}
 	b.Restart(t)
