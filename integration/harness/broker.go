@@ -57,6 +57,11 @@ func NewBroker(t testing.TB, o Options) *Broker {
 	return b
 }
 
+// Advertise makes the next launch tell clients to connect to an address.
+func (b *Broker) Advertise(address string) {
+	b.options.Args = append(slices.Clone(b.options.Args), "--advertised-listeners", "PLAINTEXT://"+address)
+}
+
 // Launch starts the process (again, after Kill or Stop) without waiting for it to be ready.
 func (b *Broker) Launch(t testing.TB) {
 	t.Helper()

@@ -56,8 +56,17 @@ func CreateTopic(t testing.TB, c *kgo.Client, topic string, partitions int32, co
 // Produce produces records and waits for their acknowledgement.
 func Produce(t testing.TB, c *kgo.Client, records ...*kgo.Record) {
 	t.Helper()
-	if err := c.ProduceSync(Context(t), records...).FirstErr(); err != nil {
-		t.Fatalf("produce: %v", err)
+	settled := make(chan error, 1)
+	ctx := Context(t)
+	go func() { settled <- c.ProduceSync(ctx, records...).FirstErr() }()
+	select {
+	case err := <-settled:
+		if err != nil {
+			t.Fatalf("produce: %v", err)
+		}
+	case <-time.After(clientTimeout + 5*time.Second):
+		// What was sent once, the idempotent producer sends again until it knows the outcome, whatever its context says.
+		t.Fatal("produce: the outcome is not known in time")
 	}
 }
 
