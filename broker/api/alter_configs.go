@@ -16,25 +16,20 @@ import (
 //	v2  flexible encoding
 //
 // Sources: KafkaApis.handleAlterConfigsRequest, ConfigAdminManager, ZkAdminManager.alterConfigs.
-func (h *Handlers) alterConfigs(ctx context.Context, _ *server.Call, req *kmsg.AlterConfigsRequest) kmsg.Response {
+func (h *Handlers) alterConfigs(ctx context.Context, c *server.Call, req *kmsg.AlterConfigsRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.AlterConfigsResponse)
-	resources := make([]resource, len(req.Resources))
+	alterations := make([]alteration, len(req.Resources))
 	for i := range req.Resources {
-		resources[i] = resource{int8(req.Resources[i].ResourceType), req.Resources[i].ResourceName}
+		r, a := &req.Resources[i], &alterations[i]
+		a.resource = resource{int8(r.ResourceType), r.ResourceName}
+		for _, k := range r.Configs {
+			a.ops = append(a.ops, configOp{op: opSet, name: k.Name, value: k.Value})
+		}
 	}
-	twice := duplicates(resources)
-	for i, r := range resources {
-		var ops []configOp
-		for _, c := range req.Resources[i].Configs {
-			ops = append(ops, configOp{op: opSet, name: c.Name, value: c.Value})
-		}
-		var err error = errTwice
-		if !twice[r] {
-			err = h.alter(ctx, r, ops, false, req.ValidateOnly)
-		}
+	for i, err := range h.alterAll(ctx, alterations, false, req.ValidateOnly) {
 		rr := kmsg.NewAlterConfigsResponseResource()
-		rr.ResourceType, rr.ResourceName = req.Resources[i].ResourceType, r.name
-		rr.ErrorCode, rr.ErrorMessage = h.configFailure(err)
+		rr.ResourceType, rr.ResourceName = req.Resources[i].ResourceType, req.Resources[i].ResourceName
+		rr.ErrorCode, rr.ErrorMessage = h.refusal(c, err)
 		resp.Resources = append(resp.Resources, rr)
 	}
 	return resp

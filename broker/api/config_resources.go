@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"go.uber.org/zap"
-
 	"github.com/kbroker/kbroker/broker/config"
 	"github.com/kbroker/kbroker/protocol"
 	"github.com/kbroker/kbroker/zkmeta"
@@ -51,34 +49,9 @@ func (r resource) entity() zkmeta.Entity {
 		return zkmeta.Entity{Type: "topics", Name: r.name}
 	}
 	if r.name == "" {
-		return zkmeta.Entity{Type: "brokers", Name: "<default>"}
+		return zkmeta.Entity{Type: "brokers", Name: zkmeta.DefaultEntity}
 	}
 	return zkmeta.Entity{Type: "brokers", Name: r.name}
-}
-
-// failure is an error with the code and the message of an answer.
-type failure struct {
-	code    protocol.ErrorCode
-	message string
-}
-
-func (f *failure) Error() string { return f.message }
-
-func invalidRequest(format string, args ...any) *failure {
-	return &failure{code: protocol.InvalidRequest, message: fmt.Sprintf(format, args...)}
-}
-
-// configFailure gives code and message for what altering or describing a config met.
-func (h *Handlers) configFailure(err error) (protocol.ErrorCode, *string) {
-	if err == nil {
-		return protocol.None, nil
-	}
-	var f *failure
-	if errors.As(err, &f) {
-		return f.code, &f.message
-	}
-	h.log.Error("config request failed", zap.Error(err))
-	return protocol.UnknownServerError, text(protocol.ErrorMessage(protocol.UnknownServerError))
 }
 
 // configOp is one change of a key. Alter sets all keys anew and uses only opSet.
@@ -95,6 +68,30 @@ const (
 	opAppend   = 2
 	opSubtract = 3
 )
+
+// alteration is what a request asks of one resource.
+type alteration struct {
+	resource resource
+	ops      []configOp
+}
+
+// alterAll does what AlterConfigs and IncrementalAlterConfigs have in common: each resource by itself, those that are named
+// more than once not at all. It returns an error for each, nil when altered.
+func (h *Handlers) alterAll(ctx context.Context, alterations []alteration, incremental, validateOnly bool) []error {
+	count := map[resource]int{}
+	for _, a := range alterations {
+		count[a.resource]++
+	}
+	errs := make([]error, len(alterations))
+	for i, a := range alterations {
+		if count[a.resource] > 1 {
+			errs[i] = invalidRequest("Each resource must appear at most once.")
+			continue
+		}
+		errs[i] = h.alter(ctx, a.resource, a.ops, incremental, validateOnly)
+	}
+	return errs
+}
 
 // alter checks and writes one resource. With incremental false the operations are the whole new
 // configuration.
@@ -239,17 +236,3 @@ func (h *Handlers) validateConfig(r resource, settings map[string]string) error 
 	}
 	return &failure{protocol.InvalidConfig, message}
 }
-
-// duplicates finds the resources that a request names more than once.
-func duplicates(resources []resource) map[resource]bool {
-	count, twice := map[resource]int{}, map[resource]bool{}
-	for _, r := range resources {
-		if count[r]++; count[r] > 1 {
-			twice[r] = true
-		}
-	}
-	return twice
-}
-
-// errTwice is the answer to a resource that is named more than once.
-var errTwice = invalidRequest("Each resource must appear at most once.")

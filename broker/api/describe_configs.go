@@ -23,7 +23,7 @@ import (
 //	v4  flexible encoding
 //
 // Source: ConfigHelper.scala.
-func (h *Handlers) describeConfigs(ctx context.Context, _ *server.Call, req *kmsg.DescribeConfigsRequest) kmsg.Response {
+func (h *Handlers) describeConfigs(ctx context.Context, c *server.Call, req *kmsg.DescribeConfigsRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
 	for i := range req.Resources {
 		asked := &req.Resources[i]
@@ -31,7 +31,7 @@ func (h *Handlers) describeConfigs(ctx context.Context, _ *server.Call, req *kms
 		entries, err := h.describe(ctx, r, asked.ConfigNames)
 		rr := kmsg.NewDescribeConfigsResponseResource()
 		rr.ResourceType, rr.ResourceName = asked.ResourceType, asked.ResourceName
-		if rr.ErrorCode, rr.ErrorMessage = h.configFailure(err); err == nil {
+		if rr.ErrorCode, rr.ErrorMessage = h.refusal(c, err); err == nil {
 			rr.ErrorMessage = text("")
 		}
 		rr.Configs = make([]kmsg.DescribeConfigsResponseResourceConfig, 0, len(entries))

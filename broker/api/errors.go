@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"go.uber.org/zap"
 
@@ -26,14 +27,33 @@ func (h *Handlers) code(c *server.Call, err error, fields ...zap.Field) protocol
 	return code
 }
 
-// refusal gives code and message for what the controller refused: its text is the answer's, an error without one
-// gets Kafka's default text.
+// failure is an error of this room's own checks, with the code and the message of its answer.
+type failure struct {
+	code    protocol.ErrorCode
+	message string
+}
+
+func (f *failure) Error() string { return f.message }
+
+func invalidRequest(format string, args ...any) *failure {
+	return &failure{code: protocol.InvalidRequest, message: fmt.Sprintf(format, args...)}
+}
+
+// refusal gives code and message for what the controller or this room refused: its text is the answer's. An error without
+// one gets Kafka's default text, no error none.
 func (h *Handlers) refusal(c *server.Call, err error) (protocol.ErrorCode, *string) {
+	if err == nil {
+		return protocol.None, nil
+	}
 	code := h.code(c, err)
 	message := protocol.ErrorMessage(code)
 	var refused *controller.Refusal
-	if errors.As(err, &refused) {
+	var failed *failure
+	switch {
+	case errors.As(err, &refused):
 		message = refused.Message
+	case errors.As(err, &failed):
+		message = failed.message
 	}
 	return code, &message
 }
@@ -46,6 +66,10 @@ func codeOf(err error) protocol.ErrorCode {
 	var refusal *record.Refusal
 	if errors.As(err, &refusal) {
 		return codeOfRefusal(refusal.Reason)
+	}
+	var failed *failure
+	if errors.As(err, &failed) {
+		return failed.code
 	}
 	for _, m := range mapping() {
 		if errors.Is(err, m.err) {

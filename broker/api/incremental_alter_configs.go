@@ -16,25 +16,20 @@ import (
 //	v1  flexible encoding
 //
 // Sources: KafkaApis.handleIncrementalAlterConfigsRequest, ConfigAdminManager.
-func (h *Handlers) incrementalAlterConfigs(ctx context.Context, _ *server.Call, req *kmsg.IncrementalAlterConfigsRequest) kmsg.Response {
+func (h *Handlers) incrementalAlterConfigs(ctx context.Context, c *server.Call, req *kmsg.IncrementalAlterConfigsRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.IncrementalAlterConfigsResponse)
-	resources := make([]resource, len(req.Resources))
+	alterations := make([]alteration, len(req.Resources))
 	for i := range req.Resources {
-		resources[i] = resource{int8(req.Resources[i].ResourceType), req.Resources[i].ResourceName}
+		r, a := &req.Resources[i], &alterations[i]
+		a.resource = resource{int8(r.ResourceType), r.ResourceName}
+		for _, k := range r.Configs {
+			a.ops = append(a.ops, configOp{op: int8(k.Op), name: k.Name, value: k.Value})
+		}
 	}
-	twice := duplicates(resources)
-	for i, r := range resources {
-		var ops []configOp
-		for _, c := range req.Resources[i].Configs {
-			ops = append(ops, configOp{op: int8(c.Op), name: c.Name, value: c.Value})
-		}
-		var err error = errTwice
-		if !twice[r] {
-			err = h.alter(ctx, r, ops, true, req.ValidateOnly)
-		}
+	for i, err := range h.alterAll(ctx, alterations, true, req.ValidateOnly) {
 		rr := kmsg.NewIncrementalAlterConfigsResponseResource()
-		rr.ResourceType, rr.ResourceName = req.Resources[i].ResourceType, r.name
-		rr.ErrorCode, rr.ErrorMessage = h.configFailure(err)
+		rr.ResourceType, rr.ResourceName = req.Resources[i].ResourceType, req.Resources[i].ResourceName
+		rr.ErrorCode, rr.ErrorMessage = h.refusal(c, err)
 		resp.Resources = append(resp.Resources, rr)
 	}
 	return resp
