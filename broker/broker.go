@@ -122,11 +122,11 @@ func (b *Broker) connect(ctx context.Context, o Options) (map[string]map[string]
 		return nil, err
 	}
 	b.zk = zk
+	b.health.set(partZooKeeper, true, "") // before events may say otherwise
 	zk.Subscribe(func(s zkmeta.SessionState) {
 		observe.session(s)
 		b.health.set(partZooKeeper, s == zkmeta.Connected, "zookeeper session is not connected")
 	})
-	b.health.set(partZooKeeper, true, "")
 	if err := zk.EnsureRoots(ctx); err != nil {
 		return nil, fmt.Errorf("create the roots in zookeeper: %w", err)
 	}

@@ -11,16 +11,13 @@ import (
 	"github.com/kbroker/kbroker/zkmeta"
 )
 
-// defaultEntity is the name of the znode that holds cluster-wide dynamic configuration.
-const defaultEntity = "<default>"
-
 // readDynamicConfig reads /config/brokers/<id> and /config/brokers/<default> and applies them.
 func (b *Broker) readDynamicConfig(ctx context.Context) error {
 	own, err := b.zk.Config(ctx, zkmeta.Entity{Type: "brokers", Name: strconv.Itoa(int(b.id))})
 	if err != nil {
 		return fmt.Errorf("read the dynamic config of broker %d: %w", b.id, err)
 	}
-	all, err := b.zk.Config(ctx, zkmeta.Entity{Type: "brokers", Name: defaultEntity})
+	all, err := b.zk.Config(ctx, zkmeta.Entity{Type: "brokers", Name: zkmeta.DefaultEntity})
 	if err != nil {
 		return fmt.Errorf("read the cluster-wide dynamic config: %w", err)
 	}
