@@ -2,7 +2,6 @@ package zkserver_test
 
 import (
 	"net"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -50,12 +49,5 @@ func TestBehavesAsZooKeeper(t *testing.T) {
 	t.Run("InFile", func(t *testing.T) {
 		s := start(t, zkserver.Options{TickTime: 500 * time.Millisecond, Path: filepath.Join(t.TempDir(), "zk"), NoSync: true})
 		zktest.Run(t, s.Addr().String())
-	})
-	t.Run("ZooKeeperItself", func(t *testing.T) {
-		connect := os.Getenv(realServer)
-		if connect == "" {
-			t.Skipf("%s names no server", realServer)
-		}
-		zktest.Run(t, connect)
 	})
 }

@@ -35,7 +35,8 @@ func TestAnswersAsRecorded(t *testing.T) {
 	}
 }
 
-// TestAnswersAsZooKeeper does the same with new seeds and a real server.
+// TestAnswersAsZooKeeper does the same with new seeds and a real server, for whoever changes the answers. The server must
+// be of the recorded line (3.8.1 or newer): older ones answer a create2 in a multi differently.
 func TestAnswersAsZooKeeper(t *testing.T) {
 	connect := os.Getenv(realServer)
 	if connect == "" {
