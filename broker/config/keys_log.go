@@ -92,7 +92,7 @@ var logKeys = section{title: "Logs", keys: []key{
 	},
 	{
 		"num.recovery.threads.per.data.dir", Int, "1", atLeast(1), High, ClusterWide, Acts, "",
-		"Logs of one folder that are loaded and recovered at a time, at start.",
+		"Logs of one folder that are loaded and recovered at a time, at start; at least as many as there are cores, up to four.",
 	},
 	{
 		"num.replica.alter.log.dirs.threads", Int, null, anything, High, ReadOnly, Later, whyAlterDirs,
