@@ -73,23 +73,24 @@ func (s *Server) own() {
 // batch applies a message and those waiting behind it, then settles them. It is false when the
 // store has failed.
 func (s *Server) batch(m message) bool {
-	for range maxBatch {
+	for applied := 1; ; applied++ {
 		if m.control != nil {
 			if !s.settle() {
 				return false
 			}
 			m.control()
-			break
+			return s.settle()
 		}
 		s.apply(m)
+		if applied == maxBatch {
+			return s.settle() // before a message is taken that this batch has no room for
+		}
 		select {
 		case m = <-s.mailbox:
-			continue
 		default:
+			return s.settle()
 		}
-		return s.settle()
 	}
-	return s.settle()
 }
 
 // settle makes durable what was applied, then releases the answers.
