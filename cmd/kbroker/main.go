@@ -31,6 +31,7 @@ func main() {
 			startCommand(),
 			devCommand(),
 			configCommand(),
+			groupsCommand(),
 			{
 				Name:  "version",
 				Usage: "print the version",
