@@ -32,6 +32,7 @@ func main() {
 			devCommand(),
 			configCommand(),
 			groupsCommand(),
+			logCommand(),
 			{
 				Name:  "version",
 				Usage: "print the version",
