@@ -17,6 +17,7 @@ import (
 // runLifecycle measures starts and stops, once, each with servers of its own.
 func runLifecycle(ctx context.Context, o options, dir string, results *results) error {
 	many, crash := fmt.Sprintf("%d empty partitions", o.many), fmt.Sprintf("SIGKILL with %d MB written", o.crash)
+	offsets := fmt.Sprintf("a coordinator with %d offsets starts", o.offsets)
 	for _, start := range starters(o)[1:] { // the floor neither stops nor starts
 		if o.many > 0 && o.chosen(many) {
 			if err := alone(ctx, o, dir, start, func(s *subject) error {
@@ -34,6 +35,15 @@ func runLifecycle(ctx context.Context, o options, dir string, results *results) 
 				return err
 			}); err != nil {
 				return fmt.Errorf("%s: %w", crash, err)
+			}
+		}
+		if o.offsets > 0 && o.chosen(offsets) {
+			if err := alone(ctx, o, dir, start, func(s *subject) error {
+				f, err := loadOffsets(ctx, s, o.offsets)
+				results.add(offsets, s.name, f)
+				return err
+			}); err != nil {
+				return fmt.Errorf("%s: %w", offsets, err)
 			}
 		}
 	}

@@ -29,6 +29,7 @@ type options struct {
 	profile    string // host:port where kbroker serves /debug/pprof
 	crash      int    // MB written before kbroker is killed
 	many       int    // partitions of the topic that shows what empty partitions cost
+	offsets    int    // committed offsets that a coordinator loads
 }
 
 func main() {
@@ -45,6 +46,7 @@ func main() {
 	flag.StringVar(&o.profile, "profile", "", "host:port at which kbroker serves /debug/pprof")
 	flag.IntVar(&o.crash, "crash-mb", 2048, "size of the log that kbroker is killed with; 0: not")
 	flag.IntVar(&o.many, "many", 10_000, "partitions of the topic of empty partitions; 0: not")
+	flag.IntVar(&o.offsets, "offsets", 1_000_000, "committed offsets that a coordinator loads; 0: not")
 	floorAt := flag.String("floor", "", "internal: serve as the floor at this address")
 	floorDir := flag.String("floor-dir", "", "internal: folder of the floor's files")
 	flag.Parse()
@@ -132,7 +134,7 @@ func runRounds(ctx context.Context, o options, dir string, results *results) err
 	for round := range o.rounds + 1 { // the first warms up and is thrown away
 		for _, sc := range chosen {
 			for _, s := range subjects {
-				if sc.brokersOnly && s.name == floorName {
+				if !sc.possible(s) {
 					continue
 				}
 				fmt.Fprintf(os.Stderr, "round %d of %d: %s, %s\n", round, o.rounds, sc.name, s.name)

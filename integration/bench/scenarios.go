@@ -12,7 +12,19 @@ type scenario struct {
 	name        string
 	topic       string // prefix of its topics
 	brokersOnly bool   // the floor cannot do it
+	kbrokerOnly bool   // Apache Kafka with ZooKeeper cannot do it either
 	run         func(ctx context.Context, s *subject, topic string) (figures, error)
+}
+
+// possible tells whether the subject can do it.
+func (sc *scenario) possible(s *subject) bool {
+	switch s.name {
+	case floorName:
+		return !sc.brokersOnly && !sc.kbrokerOnly
+	case kafkaName:
+		return !sc.kbrokerOnly
+	}
+	return true
 }
 
 const (
@@ -34,9 +46,13 @@ func scenarios(o options) []scenario {
 			name: "produce " + name + ", 1 MB of records a batch", topic: name, run: produceOf(load{o.megabytes / 2, 1_000_000, codec}),
 		})
 	}
-	return append(list, scenario{
-		name: "1,000 records/s, acks=all, end to end", topic: "latency", brokersOnly: true, run: latencyFor(o.latencyFor),
-	})
+	return append(list,
+		scenario{name: "1,000 records/s, acks=all, end to end", topic: "latency", brokersOnly: true, run: latencyFor(o.latencyFor)},
+		scenario{name: "1,000 members join a group, classic", topic: "classic", brokersOnly: true, run: joinClassic},
+		scenario{name: "1,000 members join a group, consumer", topic: "consumer", kbrokerOnly: true, run: joinConsumer},
+		scenario{name: "1,000 groups of 3 members, heartbeats only", topic: "idle", brokersOnly: true, run: heartbeats},
+		scenario{name: "10,000 offset commits/s", topic: "commits", brokersOnly: true, run: commits},
+	)
 }
 
 // meter measures a stretch of time and the CPU that a subject uses in it.

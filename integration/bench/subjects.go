@@ -86,6 +86,9 @@ func startKbroker(ctx context.Context, o options, dir string) (*subject, error) 
 		"dev", "--log-dirs", filepath.Join(dir, "kbroker"), "--listeners", "PLAINTEXT://" + address,
 		"--log-level", "error", "--override", soonDeleted,
 	}
+	for _, override := range append(groupOverrides(), consumerOverrides()...) {
+		args = append(args, "--override", override)
+	}
 	if o.override != "" {
 		args = append(args, "--override", o.override)
 	}
@@ -126,8 +129,10 @@ func startKafka(ctx context.Context, o options, dir string) (*subject, error) {
 	s := &subject{
 		name: kafkaName, address: address,
 		command: func() *exec.Cmd {
-			return exec.Command(filepath.Join(o.peers, "broker"), filepath.Join(dir, "kafka"), port, "1", zookeeper,
-				"log.retention.check.interval.ms=600000", "zookeeper.session.timeout.ms=6000", soonDeleted)
+			return exec.Command(filepath.Join(o.peers, "broker"), append([]string{
+				filepath.Join(dir, "kafka"), port, "1", zookeeper,
+				"log.retention.check.interval.ms=600000", "zookeeper.session.timeout.ms=6000", soonDeleted,
+			}, groupOverrides()...)...)
 		},
 		helper: func() { _ = zk.Process.Kill(); _ = zk.Wait() }, // it may be gone already
 	}
