@@ -23,29 +23,40 @@ const module = "github.com/kbroker/kbroker/"
 
 // allowed maps each package of the product to those of ours that it may import. Imports point down only.
 var allowed = map[string][]string{
-	"protocol":          {},
-	"protocol/record":   {},
-	"storage":           {"protocol/record", "storage/vfs"},
-	"storage/vfs":       {},
-	"zkmeta":            {},
-	"zkmeta/zkserver":   {},
-	"coordinator":       {},
-	"coordinator/txn":   {},
+	"protocol":                   {},
+	"protocol/record":            {},
+	"storage":                    {"protocol/record", "storage/vfs"},
+	"storage/vfs":                {},
+	"zkmeta":                     {},
+	"zkmeta/zkserver":            {},
+	"coordinator":                {},
+	"coordinator/txn":            {},
+	"coordinator/journal":        {},
+	"coordinator/group/assign":   {},
+	"coordinator/group/classic":  {"coordinator/journal"},
+	"coordinator/group/offsets":  {"coordinator/journal"},
+	"coordinator/group/consumer": {"coordinator/group/assign", "coordinator/group/classic", "coordinator/journal"},
+	"coordinator/group": {
+		"coordinator/group/assign", "coordinator/group/classic", "coordinator/group/consumer", "coordinator/group/offsets",
+		"coordinator/journal",
+	},
 	"broker/config":     {"protocol/record", "storage"},
 	"broker/metadata":   {},
 	"broker/server":     {"protocol"},
 	"broker/peer":       {"protocol"},
-	"broker/replica":    {"broker/config", "broker/metadata", "protocol/record", "storage"},
+	"broker/replica":    {"broker/config", "broker/metadata", "coordinator/journal", "protocol/record", "storage"},
 	"broker/controller": {"broker/config", "broker/metadata", "broker/peer", "zkmeta"},
 	"broker/api": {
 		"broker/config", "broker/controller", "broker/metadata", "broker/peer", "broker/replica", "broker/server",
-		"coordinator/txn", "protocol", "protocol/record", "storage", "zkmeta",
+		"coordinator/group", "coordinator/group/assign", "coordinator/group/classic", "coordinator/group/consumer",
+		"coordinator/group/offsets", "coordinator/journal", "coordinator/txn", "protocol", "protocol/record", "storage", "zkmeta",
 	},
 	"broker": {
 		"broker/api", "broker/config", "broker/controller", "broker/metadata", "broker/peer", "broker/replica", "broker/server",
-		"coordinator/txn", "storage", "storage/vfs", "zkmeta",
+		"coordinator/group", "coordinator/group/assign", "coordinator/group/classic", "coordinator/group/consumer",
+		"coordinator/group/offsets", "coordinator/journal", "coordinator/txn", "storage", "storage/vfs", "zkmeta",
 	},
-	"cmd/kbroker": {"broker", "broker/config", "storage/vfs", "zkmeta/zkserver"},
+	"cmd/kbroker": {"broker", "broker/config", "coordinator/journal", "protocol/record", "storage", "storage/vfs", "zkmeta/zkserver"},
 }
 
 // Limits of style.md; the exceptions name why.
