@@ -52,6 +52,7 @@ type Broker struct {
 	metadata *metadata.Cache
 	replicas *replica.Manager
 	ids      *txn.ProducerIDs
+	journal  *replica.Journal // of __consumer_offsets
 	groups   *group.Groups
 	settings *groupSettings
 	topics   topicsView
@@ -430,6 +431,7 @@ func (b *Broker) teardown(ctx context.Context) error {
 	}
 	if b.groups != nil {
 		b.groups.Close()
+		b.journal.Close()
 	}
 	if b.replicas != nil {
 		b.replicas.Close()

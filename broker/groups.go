@@ -12,11 +12,13 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/kbroker/kbroker/broker/config"
+	"github.com/kbroker/kbroker/broker/replica"
 	"github.com/kbroker/kbroker/coordinator/group"
 	"github.com/kbroker/kbroker/coordinator/group/assign"
 	"github.com/kbroker/kbroker/coordinator/group/classic"
 	"github.com/kbroker/kbroker/coordinator/group/consumer"
 	"github.com/kbroker/kbroker/coordinator/group/offsets"
+	"github.com/kbroker/kbroker/protocol/record"
 	"github.com/kbroker/kbroker/zkmeta"
 )
 
@@ -31,8 +33,14 @@ const (
 func (b *Broker) buildGroups(o Options) {
 	b.settings = newGroupSettings(b.config)
 	b.topics.cache = b.metadata
+	b.journal = replica.NewJournal(b.replicas, replica.JournalOptions{
+		Topic:          groupTopic,
+		Codec:          func() record.Codec { return record.Codec(b.config.Broker().Groups.OffsetsCompression) },
+		LoadBufferSize: func() int { return int(b.config.Broker().Groups.LoadBufferSize) },
+		Logger:         o.Logger,
+	})
 	b.groups = group.New(group.Options{
-		Journal:    b.replicas.Journal(groupTopic),
+		Journal:    b.journal,
 		Partitions: b.groupPartitions,
 		Config:     func() group.Config { return groupConfig(b.config.Broker()) },
 		Consumer:   b.settings.of,

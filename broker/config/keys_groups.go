@@ -24,7 +24,7 @@ var groupKeys = section{title: "Consumer groups", keys: []key{
 		"Largest metadata text in bytes that may go with a committed offset.",
 	},
 	{
-		"offsets.load.buffer.size", Int, "5242880", atLeast(1), High, ReadOnly, Later, whyGroups,
+		"offsets.load.buffer.size", Int, "5242880", atLeast(1), High, ReadOnly, Acts, "",
 		"Bytes read at a time while a coordinator loads its groups.",
 	},
 	{
@@ -48,7 +48,7 @@ var groupKeys = section{title: "Consumer groups", keys: []key{
 		"Segment size in bytes of __consumer_offsets.",
 	},
 	{
-		"offsets.topic.compression.codec", Int, "0", anything, High, ReadOnly, Later, whyGroups,
+		"offsets.topic.compression.codec", Int, "0", anything, High, ReadOnly, Acts, "",
 		"Codec number of the batches in __consumer_offsets: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.",
 	},
 	{
@@ -56,7 +56,7 @@ var groupKeys = section{title: "Consumer groups", keys: []key{
 		"Milliseconds that a commit may wait for the replicas of __consumer_offsets.",
 	},
 	{
-		"offsets.commit.required.acks", Short, "-1", anything, High, ReadOnly, Later, whyGroups,
+		"offsets.commit.required.acks", Short, "-1", anything, High, ReadOnly, NoEffect, whyAllAcks,
 		"Acknowledgements that a commit waits for; deprecated, leave at -1.",
 	},
 	{

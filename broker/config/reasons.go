@@ -3,6 +3,7 @@ package config
 // Reasons why a key has no effect, or not yet.
 const (
 	whyACL            = "authorization is not yet supported"
+	whyAllAcks        = "commits always wait for all in-sync replicas"
 	whyAlterDirs      = "moving replicas between log folders is not yet supported"
 	whyBacklog        = "the kernel's own limit (net.core.somaxconn) is used"
 	whyCleaner        = "the log cleaner is not yet there"
@@ -10,7 +11,6 @@ const (
 	whyFollowers      = "followers do not fetch yet"
 	whyFormat         = "Kafka 3.x ignores it too: records are always written in format v2"
 	whyGoroutines     = "work runs on goroutines, not on pools of threads"
-	whyGroups         = "the group coordinator is not yet there"
 	whyJava           = "it belongs to the Java runtime, or names a Java class, which kbroker cannot load"
 	whyKRaft          = "it belongs to KRaft; kbroker runs on ZooKeeper"
 	whyKerberos       = "Kerberos is not yet supported"
