@@ -23,6 +23,7 @@ const (
 	KeyStopReplica        int16 = 5
 	KeyUpdateMetadata     int16 = 6
 	KeyControlledShutdown int16 = 7
+	KeyOffsetCommit       int16 = 8
 	KeyOffsetFetch        int16 = 9
 	KeyFindCoordinator    int16 = 10
 	KeyApiVersions        int16 = 18
