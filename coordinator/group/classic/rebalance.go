@@ -32,9 +32,11 @@ func (g *Group) prepareRebalance(x *journal.Turn, kind journal.RebalanceKind, re
 	}
 	g.become(PreparingRebalance, x.Now)
 	g.joinBy = x.Now.Add(timeout)
-	g.wakeAt(x, g.joinBy)
 	x.Rebalanced(kind, g.generation+1, reason)
 	g.tryCompleteJoin(x)
+	if g.state == PreparingRebalance {
+		g.wakeAt(x, g.joinBy)
+	}
 }
 
 // tryCompleteJoin completes the rebalance if everybody is here.
