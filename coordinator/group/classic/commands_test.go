@@ -124,6 +124,13 @@ func (w *world) do(t *testing.T, d *datadriven.TestData) {
 			t.Fatal(err)
 		}
 		w.advance(by)
+	case "late":
+		by, err := time.ParseDuration(d.CmdArgs[0].Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.now = w.now.Add(by)
+		w.tick()
 	case "tick":
 		w.tick()
 	default:

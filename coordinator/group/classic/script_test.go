@@ -31,7 +31,7 @@ import (
 //	leave members=(a-1,b-2/instance,/instance) [reason=...]
 //	commit id=a-1 generation=1 [instance=i] [txn]
 //	stored ok|CODE                                     the oldest write is done
-//	advance 3s
+//	advance 3s, late 3s                                with each Tick in time, or with one that comes late
 //	load [record]                                      a new group of what is stored, or of the fields given
 //	delete, close [code=NOT_COORDINATOR], convert, restore [reason=...]
 //	state, describe, snapshot, subscribed topic=t, tick
@@ -104,6 +104,7 @@ type world struct {
 	writes []journal.Write
 	stored *journal.Record
 	open   int // requests without an answer
+	faults []string
 	seen   map[cell]bool
 	out    strings.Builder
 }
@@ -219,14 +220,18 @@ func (w *world) storedWith(err error) {
 	}
 }
 
+// once counts the answers to a request.
+func (w *world) once(who string, answers *int) {
+	if *answers++; *answers > 1 {
+		w.faults = append(w.faults, who+" is answered again")
+	}
+}
+
 func (w *world) joined(who string, again *int) func(JoinResponse) {
 	w.open++
 	return func(r JoinResponse) {
 		w.open--
-		*again++
-		if *again > 1 {
-			w.printf("%s is answered again!", who)
-		}
+		w.once(who, again)
 		switch {
 		case r.Err != nil && r.Generation != -1:
 			w.printf("%s <- join %s id %q generation %d %s/%s leader %s", who, r.Err.Message, r.MemberID, r.Generation,
@@ -258,10 +263,7 @@ func (w *world) synced(who string, again *int) func(SyncResponse) {
 	w.open++
 	return func(r SyncResponse) {
 		w.open--
-		*again++
-		if *again > 1 {
-			w.printf("%s is answered again!", who)
-		}
+		w.once(who, again)
 		if r.Err != nil {
 			w.printf("%s <- sync %s", who, r.Err.Message)
 			return
@@ -309,6 +311,7 @@ func (w *world) broken() (broken []string) {
 			broken = append(broken, what)
 		}
 	}
+	broken = w.faults
 	g := w.Group
 	count, joining, owing, syncing := 0, 0, 0, 0
 	supporters, instances := map[string]int{}, 0
