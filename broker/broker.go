@@ -19,6 +19,7 @@ import (
 	"github.com/kbroker/kbroker/broker/peer"
 	"github.com/kbroker/kbroker/broker/replica"
 	"github.com/kbroker/kbroker/broker/server"
+	"github.com/kbroker/kbroker/coordinator/group"
 	"github.com/kbroker/kbroker/coordinator/txn"
 	"github.com/kbroker/kbroker/storage"
 	"github.com/kbroker/kbroker/storage/vfs"
@@ -51,6 +52,10 @@ type Broker struct {
 	metadata *metadata.Cache
 	replicas *replica.Manager
 	ids      *txn.ProducerIDs
+	journal  *replica.Journal // of __consumer_offsets
+	groups   *group.Groups
+	settings *groupSettings
+	topics   topicsView
 	control  *controller.Controller
 	server   *server.Server
 
@@ -231,8 +236,9 @@ func (b *Broker) build(o Options, listeners []server.Listener) {
 		TopicOverrides: func(ctx context.Context, topic string) (map[string]string, error) {
 			return b.zk.Config(ctx, zkmeta.Entity{Type: "topics", Name: topic})
 		},
-		Registerer: o.Registry,
-		Logger:     o.Logger,
+		LeadershipChanged: b.leadershipChanged,
+		Registerer:        o.Registry,
+		Logger:            o.Logger,
 	})
 	b.control = controller.New(controller.Options{
 		BrokerID:   b.id,
@@ -245,17 +251,20 @@ func (b *Broker) build(o Options, listeners []server.Listener) {
 		Logger:     o.Logger,
 	})
 	b.ids = txn.NewProducerIDs(b.producerIDBlock)
+	b.buildGroups(o)
 	handlers := api.New(api.Options{
-		BrokerID:    b.id,
-		Config:      b.config,
-		Metadata:    b.metadata,
-		Replicas:    b.replicas,
-		Controller:  b.control,
-		ZooKeeper:   b.zk,
-		ProducerIDs: b.ids,
-		Ready:       b.ready,
-		Registerer:  o.Registry,
-		Logger:      o.Logger,
+		BrokerID:        b.id,
+		Config:          b.config,
+		Metadata:        b.metadata,
+		Replicas:        b.replicas,
+		Controller:      b.control,
+		ZooKeeper:       b.zk,
+		ProducerIDs:     b.ids,
+		Groups:          b.groups,
+		MetadataChanged: b.metadataChanged,
+		Ready:           b.ready,
+		Registerer:      o.Registry,
+		Logger:          o.Logger,
 	})
 	b.server = server.New(server.Options{
 		Listeners:  listeners,
@@ -286,6 +295,10 @@ func (b *Broker) join(ctx, background context.Context) error {
 	if err := b.readDynamicConfig(ctx); err != nil {
 		return err
 	}
+	if err := b.readGroupConfigs(ctx); err != nil {
+		return err
+	}
+	b.spawn("groups", func() error { b.groups.Run(background); return nil })
 	b.spawn("storage", func() error { b.logs.Run(background); return nil })
 	b.spawn("replica", func() error { b.replicas.Run(background); return nil })
 	b.spawn("server", b.server.Serve)
@@ -415,6 +428,10 @@ func (b *Broker) teardown(ctx context.Context) error {
 	b.cancel()
 	if b.ids != nil {
 		b.ids.Close()
+	}
+	if b.groups != nil {
+		b.groups.Close()
+		b.journal.Close()
 	}
 	if b.replicas != nil {
 		b.replicas.Close()

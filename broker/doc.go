@@ -34,7 +34,7 @@
 //  3. log directories: lock, load, recover
 //  4. sockets bound: clients may connect, nobody is served yet
 //  5. registration in ZooKeeper, then election
-//  6. configuration changes followed
+//  6. configuration changes followed, settings of groups read
 //  7. requests served; ready once the controller has told us of ourselves
 //
 // Stop is the reverse; the session ends last, so that the registration is gone only

@@ -52,6 +52,8 @@ func (b *Broker) configChanged(ctx context.Context) func(zkmeta.Entity) {
 			}
 		case "brokers":
 			err = b.readDynamicConfig(ctx)
+		case groupEntities:
+			err = b.readGroupConfig(ctx, e)
 		case "":
 			// Notifications were purged before they were seen: anything may have changed.
 			err = b.readAllConfigs(ctx)
@@ -71,6 +73,9 @@ func (b *Broker) readAllConfigs(ctx context.Context) error {
 	}
 	for topic, overrides := range topics {
 		b.replicas.SetTopicOverrides(topic, overrides)
+	}
+	if err := b.readGroupConfigs(ctx); err != nil {
+		return err
 	}
 	return b.readDynamicConfig(ctx)
 }

@@ -23,6 +23,9 @@ const (
 	KeyStopReplica        int16 = 5
 	KeyUpdateMetadata     int16 = 6
 	KeyControlledShutdown int16 = 7
+	KeyOffsetCommit       int16 = 8
+	KeyOffsetFetch        int16 = 9
+	KeyFindCoordinator    int16 = 10
 	KeyApiVersions        int16 = 18
 )
 
@@ -95,8 +98,8 @@ var table = [...]API{
 	{65, "DescribeTransactions", 0, 0, 0},
 	{66, "ListTransactions", 0, 1, 0},
 	{67, "AllocateProducerIds", 0, 0, 0},
-	{68, "ConsumerGroupHeartbeat", 0, 0, 0},
-	{69, "ConsumerGroupDescribe", 0, 0, 0},
+	{68, "ConsumerGroupHeartbeat", 0, 1, 0}, // 3.9 has version 0 alone, and refuses it with ZooKeeper;
+	{69, "ConsumerGroupDescribe", 0, 1, 0},  // these are the versions of 4.x
 	// Kafka has these only without ZooKeeper; newer clients ask for them.
 	{74, "ListConfigResources", 0, 1, 0},
 	{75, "DescribeTopicPartitions", 0, 0, 0},

@@ -73,7 +73,7 @@ func (s *session) childrenIfAny(ctx context.Context, path string) ([]string, err
 }
 
 // SetConfig writes a config znode and its change notification, in one transaction, in this order. An empty config of
-// a client, user or ip deletes the znode, and the parents that hold nothing else (AdminZkClient.scala,
+// a client, user, ip or group deletes the znode, and the parents that hold nothing else (AdminZkClient.scala,
 // tryCleanQuotaNodes). The last writer wins, as in Kafka. A *KRaftControllerError when the cluster is no longer ours.
 // After a lost answer the notification may be there twice.
 func (c *Client) SetConfig(ctx context.Context, e Entity, config map[string]string) error {
@@ -112,7 +112,7 @@ func (s *session) configOps(ctx context.Context, e Entity, config map[string]str
 	if ok {
 		ops = append(ops, s.check(controllerPath, controller.Version))
 	}
-	if len(config) == 0 && (e.Type == "clients" || e.Type == "users" || e.Type == "ips") {
+	if len(config) == 0 && e.vanishes() {
 		removable, deletes, err := s.quotaDeletes(ctx, e)
 		if err != nil || removable {
 			return append(ops, deletes...), err
@@ -131,6 +131,11 @@ func (s *session) configOps(ctx context.Context, e Entity, config map[string]str
 		ops = append(ops, s.create(parent, nil, 0))
 	}
 	return append(ops, s.create(e.path(), data, 0)), nil
+}
+
+// vanishes tells whether an entity without settings has no znode either.
+func (e Entity) vanishes() bool {
+	return e.Type == "clients" || e.Type == "users" || e.Type == "ips" || e.Type == "groups"
 }
 
 // quotaDeletes chooses what goes with an entity whose config becomes empty. Not removable: others depend on it.

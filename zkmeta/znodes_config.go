@@ -7,8 +7,10 @@ import (
 	"strings"
 )
 
-// Entity names a config znode: Type is topics, brokers, clients, users or ips; the default entity's Name is
-// "<default>"; a client under a user has the Name "<user>/clients/<client>", sanitised.
+// Entity names a config znode: Type is topics, brokers, clients, users, ips or groups; the default entity's Name is
+// "<default>"; a client under a user has the Name "<user>/clients/<client>", sanitised. Groups, whose names are sanitised
+// too, are an addition of kbroker's: Apache Kafka has them only without ZooKeeper. Its brokers log an error at the
+// notification of such a change, and go on with the next one (ZkNodeChangeNotificationListener.processNotification).
 type Entity struct{ Type, Name string }
 
 // DefaultEntity is the name of the entity whose config holds for those that have none of their own.
@@ -18,7 +20,7 @@ const configChangePrefix = "config_change_"
 
 func (e Entity) path() string { return configPath + "/" + e.Type + "/" + e.Name }
 
-// Sanitize makes a user or client id fit for a path (Sanitizer.java: URL encoding as Java does it, with * and
+// Sanitize makes a user, client id or group fit for a path (Sanitizer.java: URL encoding as Java does it, with * and
 // spaces escaped too). DefaultEntity as a name is not to be sanitised.
 func Sanitize(name string) string {
 	var out strings.Builder
@@ -113,7 +115,7 @@ func decodeConfigChange(data []byte) (configChangeZNode, error) {
 
 func knownEntityType(t string) bool {
 	switch t {
-	case "topics", "brokers", "clients", "users", "ips":
+	case "topics", "brokers", "clients", "users", "ips", "groups":
 		return true
 	}
 	return false

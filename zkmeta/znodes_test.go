@@ -117,7 +117,7 @@ func TestOtherVersionsOfTheRest(t *testing.T) {
 		{"change of a client of a user", "/config/changes/config_change_0000000000", `{"version":2,"entity_path":"users/<default>/clients/c"}`, `{"version":2,"entity_path":"users/<default>/clients/c"}`},
 		{"change version 1 of a user", "/config/changes/config_change_0000000000", `{"version":1,"entity_type":"users","entity_name":"t"}`, ""},
 		{"change of nothing", "/config/changes/config_change_0000000000", `{"version":2,"entity_path":"topics/"}`, ""},
-		{"change of an unknown type", "/config/changes/config_change_0000000000", `{"version":2,"entity_path":"groups/g"}`, ""},
+		{"change of an unknown type", "/config/changes/config_change_0000000000", `{"version":2,"entity_path":"things/g"}`, ""},
 		{"change version 3", "/config/changes/config_change_0000000000", `{"version":3,"entity_path":"topics/t"}`, ""},
 
 		{"feature version 1", "/feature", `{"version":1,"status":1,"features":{"f":{"min_version_level":2,"max_version_level":2}}}`, `{"version":1,"status":1,"features":{"f":{"min_version_level":2,"max_version_level":2}}}`},

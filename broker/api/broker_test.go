@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"io"
+	"strconv"
 	"testing"
 	"time"
 
@@ -13,6 +14,11 @@ import (
 	"github.com/kbroker/kbroker/broker/metadata"
 	"github.com/kbroker/kbroker/broker/replica"
 	"github.com/kbroker/kbroker/broker/server"
+	"github.com/kbroker/kbroker/coordinator/group"
+	"github.com/kbroker/kbroker/coordinator/group/assign"
+	"github.com/kbroker/kbroker/coordinator/group/classic"
+	"github.com/kbroker/kbroker/coordinator/group/consumer"
+	"github.com/kbroker/kbroker/coordinator/group/offsets"
 	"github.com/kbroker/kbroker/protocol/record"
 	"github.com/kbroker/kbroker/storage"
 	"github.com/kbroker/kbroker/storage/vfs"
@@ -32,6 +38,8 @@ func newBroker(t testing.TB) *broker {
 		"broker.id":         {Value: "1"},
 		"zookeeper.connect": {Value: "127.0.0.1:1"},
 		"log.dirs":          {Value: "/logs"},
+
+		"group.initial.rebalance.delay.ms": {Value: "0"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -46,12 +54,20 @@ func newBroker(t testing.TB) *broker {
 		t.Fatal(err)
 	}
 	cache := metadata.NewCache("test")
+	var groups *group.Groups
 	replicas := replica.New(replica.Options{
+		LeadershipChanged: func(topic string, partition, leaderEpoch int32, leading bool) {
+			if topic == groupTopic {
+				groups.LeadershipChanged(partition, leaderEpoch, leading)
+			}
+		},
 		BrokerID: 1, Logs: logs, Config: store, Metadata: cache, Logger: zap.NewNop(),
 		TopicOverrides: func(_ context.Context, topic string) (map[string]string, error) { return b.overrides[topic], nil },
 	})
-	b.Handlers = New(Options{BrokerID: 1, Config: store, Metadata: cache, Replicas: replicas, Logger: zap.NewNop()})
+	groups = newGroups(store, cache, replicas)
+	b.Handlers = New(Options{BrokerID: 1, Config: store, Metadata: cache, Replicas: replicas, Groups: groups, Logger: zap.NewNop()})
 	t.Cleanup(func() {
+		groups.Close()
 		replicas.Close()
 		if err := logs.Close(); err != nil {
 			t.Error(err)
@@ -59,6 +75,52 @@ func newBroker(t testing.TB) *broker {
 	})
 	return b
 }
+
+// newGroups makes a group coordinator over the partitions of groupTopic.
+func newGroups(store *config.Store, cache *metadata.Cache, replicas *replica.Manager) *group.Groups {
+	ids := 0
+	return group.New(group.Options{
+		Journal: replica.NewJournal(replicas, replica.JournalOptions{
+			Topic: groupTopic, Codec: func() record.Codec { return record.None }, LoadBufferSize: func() int { return 1 << 16 }, Logger: zap.NewNop(),
+		}),
+		Partitions: func() int32 {
+			t, ok := cache.Load().Topic(groupTopic)
+			if !ok {
+				return 0
+			}
+			return int32(len(t.Partitions))
+		},
+		Config: func() group.Config {
+			c := store.Broker().Groups
+			return group.Config{
+				Classic: classic.Config{
+					MinSessionTimeout: c.MinSessionTimeout, MaxSessionTimeout: c.MaxSessionTimeout, MaxSize: c.MaxSize,
+					NewID: func() string { ids++; return strconv.Itoa(ids) },
+				},
+				Offsets:       offsets.Config{MetadataMaxBytes: c.OffsetMetadataMaxBytes, Retention: c.OffsetsRetention},
+				CommitTimeout: c.CommitTimeout, RetentionCheck: c.OffsetsRetentionCheck, ConsumerProtocol: true,
+			}
+		},
+		Consumer: func(string) *consumer.Config {
+			return &consumer.Config{
+				SessionTimeout: time.Minute, HeartbeatInterval: time.Second, MaxSize: 10, Upgrade: true, Downgrade: true,
+				Assignors: []assign.Assignor{assign.Uniform()}, NewID: func() string { return "new" },
+			}
+		},
+		Image:     func() consumer.Image { return noTopics{} },
+		EndOffset: func(string, int32) (int64, bool) { return 0, false },
+		Logger:    zap.NewNop(),
+	})
+}
+
+// noTopics is an image without topics.
+type noTopics struct{}
+
+func (noTopics) Version() uint64                         { return 1 }
+func (noTopics) Topic([16]byte) (assign.Topic, bool)     { return assign.Topic{}, false }
+func (noTopics) TopicByName(string) (assign.Topic, bool) { return assign.Topic{}, false }
+func (noTopics) Name([16]byte) (string, bool)            { return "", false }
+func (noTopics) Names() []string                         { return nil }
 
 func topicID(name string) (id [16]byte) {
 	copy(id[:], "id of "+name)

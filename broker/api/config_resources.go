@@ -28,6 +28,9 @@ var resourceTypes = map[int8]string{
 	clientMetricsResource: "CLIENT_METRICS", groupResource: "GROUP",
 }
 
+// groupEntities is the type of groups in ZooKeeper.
+const groupEntities = "groups"
+
 // resource is a resource of a config request.
 type resource struct {
 	kind int8
@@ -45,8 +48,11 @@ func (r resource) String() string {
 
 // entity is the znode that holds the resource's configuration.
 func (r resource) entity() zkmeta.Entity {
-	if r.kind == topicResource {
+	switch r.kind {
+	case topicResource:
 		return zkmeta.Entity{Type: "topics", Name: r.name}
+	case groupResource:
+		return zkmeta.Entity{Type: groupEntities, Name: zkmeta.Sanitize(r.name)}
 	}
 	if r.name == "" {
 		return zkmeta.Entity{Type: "brokers", Name: zkmeta.DefaultEntity}
@@ -108,7 +114,7 @@ func (h *Handlers) alter(ctx context.Context, r resource, ops []configOp, increm
 		maps.Copy(settings, current)
 	}
 	for _, op := range ops {
-		if err := apply(settings, r.kind == topicResource, op); err != nil {
+		if err := apply(settings, r.kind, op); err != nil {
 			return err
 		}
 	}
@@ -154,11 +160,24 @@ func (h *Handlers) checkAlter(r resource, ops []configOp) error {
 			return &failure{protocol.UnknownTopicOrPartition, fmt.Sprintf("The topic '%s' does not exist.", r.name)}
 		}
 		return nil
+	case groupResource:
+		return checkGroupName(r.name)
 	case clientMetricsResource:
 		return invalidRequest("AlterConfigs is only supported for topics and brokers, but resource type is %s", resourceTypes[r.kind])
 	default:
 		return invalidRequest("Unknown resource type %d", r.kind)
 	}
+}
+
+// checkGroupName is KRaft's check (ControllerConfigurationValidator.java); a znode can have no such name as . either.
+func checkGroupName(name string) error {
+	switch name {
+	case "":
+		return invalidRequest("Default group resources are not allowed.")
+	case ".", "..":
+		return invalidRequest("The group '%s' cannot have a configuration.", name)
+	}
+	return nil
 }
 
 func (h *Handlers) checkBrokerName(name string) error {
@@ -173,7 +192,7 @@ func (h *Handlers) checkBrokerName(name string) error {
 }
 
 // apply changes one key of settings (ConfigAdminManager.prepareIncrementalConfigs).
-func apply(settings map[string]string, topic bool, op configOp) error {
+func apply(settings map[string]string, kind int8, op configOp) error {
 	switch op.op {
 	case opSet:
 		settings[op.name] = *op.value
@@ -184,7 +203,8 @@ func apply(settings map[string]string, topic bool, op configOp) error {
 		if op.op == opSubtract {
 			verb = "subtract"
 		}
-		if !config.IsListKey(topic, op.name) {
+		topic := kind == topicResource
+		if kind == groupResource || !config.IsListKey(topic, op.name) {
 			return &failure{protocol.InvalidConfig, fmt.Sprintf("Config value %s is not allowed for config key: %s", verb, op.name)}
 		}
 		current, ok := settings[op.name]
@@ -217,11 +237,17 @@ func changeList(list, change string, add bool) string {
 }
 
 // validateConfig checks the values. Kafka answers a bad broker value with INVALID_REQUEST (KAFKA-13609)
-// and a bad topic value with INVALID_CONFIG.
+// and a bad topic or group value with INVALID_CONFIG.
 func (h *Handlers) validateConfig(r resource, settings map[string]string) error {
 	if r.kind == brokerResource {
 		if err := h.rooms.Config.ValidateDynamicBroker(settings, r.name != ""); err != nil {
 			return invalidRequest("%s", err.Error())
+		}
+		return nil
+	}
+	if r.kind == groupResource {
+		if err := h.rooms.Config.ValidateGroup(settings); err != nil {
+			return &failure{protocol.InvalidConfig, err.Error()}
 		}
 		return nil
 	}

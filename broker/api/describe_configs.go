@@ -16,7 +16,8 @@ import (
 // DescribeConfigs (key 32), versions 0 to 4.
 //
 // Tells every key of topics and of this broker, or those named, with value, source, type,
-// synonyms and documentation. The resource of the default broker has only what is set in ZooKeeper.
+// synonyms and documentation. The resource of the default broker has only what is set in ZooKeeper. Groups are an addition:
+// Apache Kafka has them only in KRaft mode.
 //
 //	v1  sources and synonyms (KIP-226)
 //	v3  types and documentation (KIP-569)
@@ -70,7 +71,19 @@ func (h *Handlers) describe(ctx context.Context, r resource, names []string) ([]
 			return nil, invalidRequest("Unexpected broker id, expected %d or empty string, but received %s", h.rooms.BrokerID, r.name)
 		}
 		return h.rooms.Config.DescribeBroker(names), nil
-	case brokerLoggerResource, clientMetricsResource, groupResource:
+	case groupResource:
+		if r.name == "" {
+			return nil, invalidRequest("Group name must not be empty")
+		}
+		if err := checkGroupName(r.name); err != nil {
+			return nil, err
+		}
+		overrides, err := h.rooms.ZooKeeper.Config(ctx, r.entity())
+		if err != nil {
+			return nil, fmt.Errorf("read the config of %s: %w", r, err)
+		}
+		return h.rooms.Config.DescribeGroup(overrides, names), nil
+	case brokerLoggerResource, clientMetricsResource:
 		return nil, invalidRequest("Unsupported resource type: %s", resourceTypes[r.kind])
 	default:
 		return nil, invalidRequest("Unexpected resource type UNKNOWN for resource %s", r.name)

@@ -153,6 +153,7 @@ func mapping() []errorCode {
 		{controller.ErrStaleBrokerEpoch, protocol.StaleBrokerEpoch},
 		{controller.ErrBrokerNotRegistered, protocol.BrokerIDNotRegistered},
 
+		{zkmeta.ErrInvalidName, protocol.InvalidGroupID},
 		{zkmeta.ErrControllerMoved, protocol.NotController},
 		{zkmeta.ErrNodeExists, protocol.TopicAlreadyExists},
 		{zkmeta.ErrNoNode, protocol.UnknownTopicOrPartition},

@@ -11,7 +11,7 @@ import (
 	"github.com/kbroker/kbroker/protocol/record"
 )
 
-// FuzzHandle hands bodies of the data plane's calls to handlers over real logs: whatever comes is answered or closes
+// FuzzHandle hands bodies of the calls of producers and consumers to handlers over real logs: whatever comes is answered or closes
 // the connection.
 func FuzzHandle(f *testing.F) {
 	b := newBroker(f)
@@ -27,14 +27,34 @@ func FuzzHandle(f *testing.F) {
 		}
 	}
 	add(apiVersionsRequest(3))
+	b.coordinate()
+	for _, v := range versionsOf(f, 11) {
+		add(joinOf(v, "g", ""))
+	}
+	for _, v := range versionsOf(f, 8)[1:] {
+		add(commitOf(v))
+	}
+	for _, q := range []kmsg.Request{
+		kmsg.NewPtrOffsetFetchRequest(), kmsg.NewPtrHeartbeatRequest(), kmsg.NewPtrSyncGroupRequest(), kmsg.NewPtrLeaveGroupRequest(),
+		kmsg.NewPtrDescribeGroupsRequest(), kmsg.NewPtrListGroupsRequest(), kmsg.NewPtrDeleteGroupsRequest(), kmsg.NewPtrOffsetDeleteRequest(),
+		kmsg.NewPtrFindCoordinatorRequest(), kmsg.NewPtrConsumerGroupHeartbeatRequest(), kmsg.NewPtrConsumerGroupDescribeRequest(),
+	} {
+		for _, v := range versionsOf(f, q.Key()) {
+			q.SetVersion(v)
+			add(q)
+		}
+	}
 	f.Fuzz(func(t *testing.T, key, version int16, body []byte) {
 		b.t = t
 		a, ok := protocol.Lookup(key)
-		if !ok || key > protocol.KeyFetch && key != protocol.KeyApiVersions || !a.Supports(version) && key != protocol.KeyApiVersions {
+		if !ok || !fuzzed(key) || !a.Supports(version) && key != protocol.KeyApiVersions {
 			return
 		}
+		if version == 0 && (key == protocol.KeyOffsetCommit || key == protocol.KeyOffsetFetch) {
+			return // these ask ZooKeeper
+		}
 		ctx, cancel := context.WithCancel(t.Context())
-		cancel() // a fetch does not wait
+		cancel() // neither a fetch nor a join waits
 		reply := b.Handle(ctx, &server.Call{
 			Conn: &server.Conn{}, Header: protocol.RequestHeader{Key: key, Version: version}, Body: body,
 		})
@@ -46,4 +66,13 @@ func FuzzHandle(f *testing.F) {
 			t.Errorf("empty answer to %s v%d", a.Name, version)
 		}
 	})
+}
+
+// fuzzed tells the APIs that need nothing but logs.
+func fuzzed(key int16) bool {
+	switch key {
+	case 8, 9, 10, 11, 12, 13, 14, 15, 16, 42, 47, 68, 69:
+		return true
+	}
+	return key <= protocol.KeyFetch || key == protocol.KeyApiVersions
 }

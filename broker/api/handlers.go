@@ -12,6 +12,7 @@ import (
 	"github.com/kbroker/kbroker/broker/metadata"
 	"github.com/kbroker/kbroker/broker/replica"
 	"github.com/kbroker/kbroker/broker/server"
+	"github.com/kbroker/kbroker/coordinator/group"
 	"github.com/kbroker/kbroker/coordinator/txn"
 	"github.com/kbroker/kbroker/protocol"
 	"github.com/kbroker/kbroker/zkmeta"
@@ -26,6 +27,9 @@ type Options struct {
 	Controller  *controller.Controller
 	ZooKeeper   *zkmeta.Client
 	ProducerIDs *txn.ProducerIDs
+	Groups      *group.Groups
+	// MetadataChanged is told after the picture of the cluster changed, of the partitions that are gone from it.
+	MetadataChanged func(deleted map[string][]int32)
 	// Ready is closed when the broker knows the cluster and its own partitions: until then only the controller's
 	// requests are handled and clients' calls wait, so that no client is told that its topic does not exist. nil: ready.
 	Ready      <-chan struct{}
@@ -43,6 +47,7 @@ type Handlers struct {
 	produces producePool
 	fetches  fetchPool
 	sessions *sessionCache
+	creation creation // of __consumer_offsets
 }
 
 // New makes Handlers of the rooms below.

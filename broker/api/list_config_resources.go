@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/kbroker/kbroker/broker/server"
 	"github.com/kbroker/kbroker/protocol"
+	"github.com/kbroker/kbroker/zkmeta"
 )
 
 // ListConfigResources (key 74), versions 0 to 1.
@@ -17,7 +19,7 @@ import (
 // mode, and as ListClientMetricsResources in version 0; client metrics do not exist here.
 //
 //	v1  topics, brokers, broker loggers and groups too; no types asked for: all
-func (h *Handlers) listConfigResources(_ context.Context, _ *server.Call, req *kmsg.ListConfigResourcesRequest) kmsg.Response {
+func (h *Handlers) listConfigResources(ctx context.Context, c *server.Call, req *kmsg.ListConfigResourcesRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.ListConfigResourcesResponse)
 	if req.Version == 0 {
 		return resp
@@ -42,7 +44,16 @@ func (h *Handlers) listConfigResources(_ context.Context, _ *server.Call, req *k
 			for _, b := range image.Brokers() {
 				add(kind, strconv.Itoa(int(b.ID)))
 			}
-		case clientMetricsResource, groupResource:
+		case groupResource:
+			groups, err := h.configuredGroups(ctx)
+			if err != nil {
+				resp.ErrorCode, resp.ConfigResources = h.code(c, err), nil
+				return resp
+			}
+			for _, name := range groups {
+				add(kind, name)
+			}
+		case clientMetricsResource:
 		default:
 			resp.ErrorCode = protocol.UnsupportedVersion
 			resp.ConfigResources = nil
@@ -50,4 +61,22 @@ func (h *Handlers) listConfigResources(_ context.Context, _ *server.Call, req *k
 		}
 	}
 	return resp
+}
+
+// configuredGroups lists the groups that have settings of their own.
+func (h *Handlers) configuredGroups(ctx context.Context) ([]string, error) {
+	configs, err := h.rooms.ZooKeeper.Configs(ctx, groupEntities)
+	if err != nil {
+		return nil, fmt.Errorf("read the configs of groups: %w", err)
+	}
+	names := make([]string, 0, len(configs))
+	for sanitized := range configs {
+		name, err := zkmeta.Desanitize(sanitized)
+		if err != nil {
+			continue // nobody's group: a name that Sanitize does not make
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names, nil
 }

@@ -147,12 +147,13 @@ func (h *Handlers) absentTopic(ctx context.Context, c *server.Call, name string,
 		rt.ErrorCode = protocol.UnknownTopicOrPartition
 		return rt
 	}
-	if h.unreplicated(-1, nil) {
-		h.log.Warn("topic not created: "+noReplication+" default.replication.factor asks for more", zap.String("topic", name))
+	t := autoTopic(h.rooms.Config.Broker(), name)
+	if h.unreplicated(t.ReplicationFactor, nil) {
+		h.log.Warn("topic not created: "+noReplication+" its default asks for more", zap.String("topic", name))
 		rt.ErrorCode = protocol.InvalidReplicationFactor
 		return rt
 	}
-	err := h.rooms.Controller.CreateDirectly(ctx, controller.NewTopic{Name: name, Partitions: -1, ReplicationFactor: -1}).Err
+	err := h.rooms.Controller.CreateDirectly(ctx, t).Err
 	if err == nil || errors.Is(err, controller.ErrTopicExists) {
 		rt.ErrorCode = protocol.LeaderNotAvailable
 	} else {
@@ -248,5 +249,5 @@ func (v listenerView) isReachable(id int32) bool {
 
 // isInternal tells whether a topic is one of the coordinators' own (Kafka: Topic.isInternal).
 func isInternal(topic string) bool {
-	return topic == "__consumer_offsets" || topic == "__transaction_state"
+	return topic == groupTopic || topic == transactionTopic
 }

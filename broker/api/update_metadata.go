@@ -39,7 +39,10 @@ func (h *Handlers) updateMetadata(_ context.Context, c *server.Call, req *kmsg.U
 		u.Brokers = append(u.Brokers, liveBroker(req.Version, &req.LiveBrokers[i]))
 	}
 	// Fencing and applying are one step, so that an old controller's picture never replaces a new one's.
-	_, err := h.rooms.Replicas.UpdateMetadata(req.ControllerEpoch, brokerEpoch, u)
+	deleted, err := h.rooms.Replicas.UpdateMetadata(req.ControllerEpoch, brokerEpoch, u)
+	if err == nil && h.rooms.MetadataChanged != nil {
+		h.rooms.MetadataChanged(deleted)
+	}
 	resp.ErrorCode = h.code(c, err)
 	return resp
 }

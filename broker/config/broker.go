@@ -124,7 +124,23 @@ type Groups struct {
 	OffsetsCompression     int32 // a codec's number
 	CommitTimeout          time.Duration
 	CommitRequiredAcks     int16
+
+	ConsumerProtocol bool // consumer is among group.coordinator.rebalance.protocols
+	Consumer         ConsumerGroups
 }
+
+// ConsumerGroups is what groups of the new protocol need (KIP-848).
+type ConsumerGroups struct {
+	ConsumerTimes
+	MinSessionTimeout, MaxSessionTimeout       time.Duration
+	MinHeartbeatInterval, MaxHeartbeatInterval time.Duration
+	MaxSize                                    int32
+	Assignors                                  []string // uniform, range; the first is the default
+	Upgrade, Downgrade                         bool     // group.consumer.migration.policy
+}
+
+// ConsumerTimes is what may be set for single groups.
+type ConsumerTimes struct{ SessionTimeout, HeartbeatInterval time.Duration }
 
 // Transactions is what the transaction coordinator and its topic need.
 type Transactions struct {

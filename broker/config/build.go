@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -185,6 +187,27 @@ func (b *Broker) readGroups(vs values) {
 		OffsetsCompression:     vs.int32("offsets.topic.compression.codec"),
 		CommitTimeout:          vs.millis("offsets.commit.timeout.ms"),
 		CommitRequiredAcks:     vs.int16("offsets.commit.required.acks"),
+		ConsumerProtocol:       slices.Contains(vs.get("group.coordinator.rebalance.protocols").list, "consumer"),
+		Consumer: ConsumerGroups{
+			ConsumerTimes: ConsumerTimes{
+				SessionTimeout:    vs.millis("group.consumer.session.timeout.ms"),
+				HeartbeatInterval: vs.millis("group.consumer.heartbeat.interval.ms"),
+			},
+			MinSessionTimeout:    vs.millis("group.consumer.min.session.timeout.ms"),
+			MaxSessionTimeout:    vs.millis("group.consumer.max.session.timeout.ms"),
+			MinHeartbeatInterval: vs.millis("group.consumer.min.heartbeat.interval.ms"),
+			MaxHeartbeatInterval: vs.millis("group.consumer.max.heartbeat.interval.ms"),
+			MaxSize:              vs.int32("group.consumer.max.size"),
+			Assignors:            assignorNames(vs.get("group.consumer.assignors").list),
+		},
+	}
+	switch strings.ToLower(vs.text("group.consumer.migration.policy")) {
+	case "bidirectional":
+		b.Groups.Consumer.Upgrade, b.Groups.Consumer.Downgrade = true, true
+	case "upgrade":
+		b.Groups.Consumer.Upgrade = true
+	case "downgrade":
+		b.Groups.Consumer.Downgrade = true
 	}
 }
 

@@ -52,10 +52,11 @@ const (
 	ClusterWide               // for one broker or for all
 	DynamicOnly               // for one broker or for all, and not in server.properties
 	PerTopic                  // a topic key
+	PerGroup                  // a key of single groups
 )
 
 func (u Update) String() string {
-	return [...]string{"read-only", "per-broker", "cluster-wide", "dynamic-only", "topic"}[u]
+	return [...]string{"read-only", "per-broker", "cluster-wide", "dynamic-only", "topic", "group"}[u]
 }
 
 // Effect tells what a key does in kbroker.
@@ -141,9 +142,12 @@ func (s *section) definition(k *key) Definition {
 	if k.standard != null {
 		d.Default = &k.standard
 	}
-	if s == &topicKeys {
+	switch s {
+	case &topicKeys:
 		d.Synonyms = slices.Clone(topicSynonyms[k.name])
-	} else {
+	case &perGroupKeys:
+		d.Synonyms = []string{groupSynonyms[k.name]}
+	default:
 		d.Synonyms = brokerSynonyms(k.name)
 	}
 	return d

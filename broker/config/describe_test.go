@@ -98,9 +98,23 @@ func TestDescriptionsAreThoseOfKafka(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			compareLines(t, string(want), written(entries))
+			compareLines(t, asOurs(string(want)), written(entries))
 		})
 	}
+}
+
+// asOurs puts our defaults into what Kafka described: see ours.
+func asOurs(want string) string {
+	for name, columns := range ours {
+		kafkas := strconv.Quote("classic")
+		line := strings.Index(want, name+"\t")
+		if line < 0 {
+			continue
+		}
+		end := line + strings.IndexByte(want[line:], '\n')
+		want = want[:line] + strings.ReplaceAll(want[line:end], kafkas, strconv.Quote(columns["default"])) + want[end:]
+	}
+	return want
 }
 
 // written gives entries in the form of the recorded files.

@@ -1,37 +1,38 @@
 package config
 
-// groupKeys are about the group coordinators: classic, consumer (KIP-848) and share (KIP-932).
+// groupKeys are about the group coordinators: classic, consumer (KIP-848) and share (KIP-932). Where the default is not that of Kafka 3.9,
+// which offers the consumer protocol in KRaft mode alone, it is that of 4.x.
 var groupKeys = section{title: "Consumer groups", keys: []key{
 	{
-		"group.min.session.timeout.ms", Int, "6000", anything, Medium, ReadOnly, Later, whyGroups,
+		"group.min.session.timeout.ms", Int, "6000", anything, Medium, ReadOnly, Acts, "",
 		"Shortest session timeout in milliseconds that a member may ask for.",
 	},
 	{
-		"group.max.session.timeout.ms", Int, "1800000", anything, Medium, ReadOnly, Later, whyGroups,
+		"group.max.session.timeout.ms", Int, "1800000", anything, Medium, ReadOnly, Acts, "",
 		"Longest session timeout in milliseconds that a member may ask for.",
 	},
 	{
-		"group.initial.rebalance.delay.ms", Int, "3000", anything, Medium, ReadOnly, Later, whyGroups,
+		"group.initial.rebalance.delay.ms", Int, "3000", anything, Medium, ReadOnly, Acts, "",
 		"Milliseconds that an empty group waits for more members before its first rebalance.",
 	},
 	{
-		"group.max.size", Int, "2147483647", atLeast(1), Medium, ReadOnly, Later, whyGroups,
+		"group.max.size", Int, "2147483647", atLeast(1), Medium, ReadOnly, Acts, "",
 		"Members that one group may have.",
 	},
 	{
-		"offset.metadata.max.bytes", Int, "4096", anything, High, ReadOnly, Later, whyGroups,
+		"offset.metadata.max.bytes", Int, "4096", anything, High, ReadOnly, Acts, "",
 		"Largest metadata text in bytes that may go with a committed offset.",
 	},
 	{
-		"offsets.load.buffer.size", Int, "5242880", atLeast(1), High, ReadOnly, Later, whyGroups,
+		"offsets.load.buffer.size", Int, "5242880", atLeast(1), High, ReadOnly, Acts, "",
 		"Bytes read at a time while a coordinator loads its groups.",
 	},
 	{
-		"offsets.retention.minutes", Int, "10080", atLeast(1), High, ReadOnly, Later, whyGroups,
+		"offsets.retention.minutes", Int, "10080", atLeast(1), High, ReadOnly, Acts, "",
 		"Minutes that offsets are kept after their group became empty.",
 	},
 	{
-		"offsets.retention.check.interval.ms", Long, "600000", atLeast(1), High, ReadOnly, Later, whyGroups,
+		"offsets.retention.check.interval.ms", Long, "600000", atLeast(1), High, ReadOnly, Acts, "",
 		"Milliseconds between two looks for offsets to forget.",
 	},
 	{
@@ -47,60 +48,60 @@ var groupKeys = section{title: "Consumer groups", keys: []key{
 		"Segment size in bytes of __consumer_offsets.",
 	},
 	{
-		"offsets.topic.compression.codec", Int, "0", anything, High, ReadOnly, Later, whyGroups,
+		"offsets.topic.compression.codec", Int, "0", anything, High, ReadOnly, Acts, "",
 		"Codec number of the batches in __consumer_offsets: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.",
 	},
 	{
-		"offsets.commit.timeout.ms", Int, "5000", atLeast(1), High, ReadOnly, Later, whyGroups,
+		"offsets.commit.timeout.ms", Int, "5000", atLeast(1), High, ReadOnly, Acts, "",
 		"Milliseconds that a commit may wait for the replicas of __consumer_offsets.",
 	},
 	{
-		"offsets.commit.required.acks", Short, "-1", anything, High, ReadOnly, Later, whyGroups,
+		"offsets.commit.required.acks", Short, "-1", anything, High, ReadOnly, NoEffect, whyAllAcks,
 		"Acknowledgements that a commit waits for; deprecated, leave at -1.",
 	},
 	{
-		"group.coordinator.rebalance.protocols", List, "classic", oneOf("consumer", "classic", "share", "unknown"), Medium, ReadOnly, Refused, whyNewGroups,
-		"Group protocols offered; classic is the only one without KRaft.",
+		"group.coordinator.rebalance.protocols", List, "classic,consumer", oneOf("consumer", "classic", "share", "unknown"), Medium, ReadOnly, Acts, "",
+		"Group protocols offered; classic cannot be left out.",
 	},
 	{
-		"group.coordinator.threads", Int, "1", atLeast(1), Medium, ReadOnly, NoEffect, whyNewGroups,
+		"group.coordinator.threads", Int, "1", atLeast(1), Medium, ReadOnly, NoEffect, whyGoroutines,
 		"Threads of the new group coordinator.",
 	},
 	{
-		"group.coordinator.append.linger.ms", Int, "10", atLeast(0), Medium, ReadOnly, NoEffect, whyNewGroups,
+		"group.coordinator.append.linger.ms", Int, "10", atLeast(0), Medium, ReadOnly, NoEffect, whyLinger,
 		"Milliseconds that the new group coordinator collects writes.",
 	},
 	{
-		"group.consumer.session.timeout.ms", Int, "45000", atLeast(1), Medium, ReadOnly, NoEffect, whyNewGroups,
+		"group.consumer.session.timeout.ms", Int, "45000", atLeast(1), Medium, ReadOnly, Acts, "",
 		"Session timeout in milliseconds of the consumer protocol.",
 	},
 	{
-		"group.consumer.min.session.timeout.ms", Int, "45000", atLeast(1), Medium, ReadOnly, NoEffect, whyNewGroups,
+		"group.consumer.min.session.timeout.ms", Int, "45000", atLeast(1), Medium, ReadOnly, Acts, "",
 		"Shortest session timeout in milliseconds of the consumer protocol.",
 	},
 	{
-		"group.consumer.max.session.timeout.ms", Int, "60000", atLeast(1), Medium, ReadOnly, NoEffect, whyNewGroups,
+		"group.consumer.max.session.timeout.ms", Int, "60000", atLeast(1), Medium, ReadOnly, Acts, "",
 		"Longest session timeout in milliseconds of the consumer protocol.",
 	},
 	{
-		"group.consumer.heartbeat.interval.ms", Int, "5000", atLeast(1), Medium, ReadOnly, NoEffect, whyNewGroups,
+		"group.consumer.heartbeat.interval.ms", Int, "5000", atLeast(1), Medium, ReadOnly, Acts, "",
 		"Heartbeat interval in milliseconds of the consumer protocol.",
 	},
 	{
-		"group.consumer.min.heartbeat.interval.ms", Int, "5000", atLeast(1), Medium, ReadOnly, NoEffect, whyNewGroups,
+		"group.consumer.min.heartbeat.interval.ms", Int, "5000", atLeast(1), Medium, ReadOnly, Acts, "",
 		"Shortest heartbeat interval in milliseconds of the consumer protocol.",
 	},
 	{
-		"group.consumer.max.heartbeat.interval.ms", Int, "15000", atLeast(1), Medium, ReadOnly, NoEffect, whyNewGroups,
+		"group.consumer.max.heartbeat.interval.ms", Int, "15000", atLeast(1), Medium, ReadOnly, Acts, "",
 		"Longest heartbeat interval in milliseconds of the consumer protocol.",
 	},
 	{
-		"group.consumer.max.size", Int, "2147483647", atLeast(1), Medium, ReadOnly, NoEffect, whyNewGroups,
+		"group.consumer.max.size", Int, "2147483647", atLeast(1), Medium, ReadOnly, Acts, "",
 		"Members that a group of the consumer protocol may have.",
 	},
 	{
-		"group.consumer.assignors", List, uniformAndRange, anything, Medium, ReadOnly, NoEffect, whyNewGroups,
-		"Java classes of the server-side assignors, the default first.",
+		"group.consumer.assignors", List, uniformAndRange, anything, Medium, ReadOnly, Acts, "",
+		"Server-side assignors of the consumer protocol, the default first: uniform, range, or Kafka's Java classes of them.",
 	},
 	{
 		"group.share.delivery.count.limit", Int, "5", between(2, 10), Medium, ReadOnly, NoEffect, whyShare,

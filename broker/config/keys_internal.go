@@ -27,12 +27,12 @@ var internalKeys = section{title: "Internal to Kafka", keys: []key{
 		"Milliseconds between two looks for producer ids to forget.",
 	},
 	{
-		"group.coordinator.new.enable", Boolean, "false", anything, Medium, ReadOnly, NoEffect, whyNewGroups,
+		"group.coordinator.new.enable", Boolean, "false", anything, Medium, ReadOnly, NoEffect, whyOneCoordinator,
 		"Turns on the new group coordinator.",
 	},
 	{
-		"group.consumer.migration.policy", String, "disabled", migrationPolicy, Medium, ReadOnly, NoEffect, whyNewGroups,
-		"Which way groups may change between the protocols.",
+		"group.consumer.migration.policy", String, "bidirectional", migrationPolicy, Medium, ReadOnly, Acts, "",
+		"Which way groups with members may change between the protocols.",
 	},
 	{
 		"group.share.enable", Boolean, "false", anything, Medium, ReadOnly, NoEffect, whyShare,

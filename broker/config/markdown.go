@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// WriteMarkdown writes the tables of every broker and topic key for the documentation: what
+// WriteMarkdown writes the tables of every key of brokers, topics and groups for the documentation: what
 // Kafka defines and what kbroker makes of it.
 func WriteMarkdown(w io.Writer) error {
 	out := bufio.NewWriter(w)
@@ -15,6 +15,8 @@ func WriteMarkdown(w io.Writer) error {
 	writeTables(out, BrokerDefinitions())
 	fmt.Fprint(out, "\n### Topic keys\n")
 	writeTables(out, TopicDefinitions())
+	fmt.Fprint(out, "\n### Group keys\n")
+	writeTables(out, GroupDefinitions())
 	if err := out.Flush(); err != nil {
 		return fmt.Errorf("write the tables of configuration keys: %w", err)
 	}

@@ -32,6 +32,7 @@ func checkRules(b *Broker, vs values, atStart bool) []*Invalid {
 	c.replication()
 	c.listeners()
 	c.connections()
+	c.groups()
 	if atStart {
 		c.start()
 	}
@@ -128,6 +129,44 @@ func (c *checker) connections() {
 	c.require(idle < 0 || delay < idle, "connection.failed.authentication.delay.ms",
 		"connection.failed.authentication.delay.ms=%d should always be less than connections.max.idle.ms=%d "+
 			"to prevent failed authentication responses from timing out", delay, idle)
+}
+
+// groups has the rules of the group protocols (GroupCoordinatorConfig.java, KafkaConfig.scala).
+func (c *checker) groups() {
+	offered := c.vs.get("group.coordinator.rebalance.protocols").list
+	if !slices.Contains(offered, "classic") {
+		c.refuse("group.coordinator.rebalance.protocols", "Disabling the 'classic' protocol is not supported.")
+	}
+	if slices.Contains(offered, "share") {
+		c.refuse("group.coordinator.rebalance.protocols", "The new 'share' rebalance protocol is only supported in KRaft cluster.")
+	}
+	for _, pair := range [][2]string{
+		{"group.consumer.max.heartbeat.interval.ms", "group.consumer.min.heartbeat.interval.ms"},
+		{"group.consumer.heartbeat.interval.ms", "group.consumer.min.heartbeat.interval.ms"},
+		{"group.consumer.max.session.timeout.ms", "group.consumer.min.session.timeout.ms"},
+		{"group.consumer.session.timeout.ms", "group.consumer.min.session.timeout.ms"},
+	} {
+		c.require(c.vs.int64(pair[0]) >= c.vs.int64(pair[1]), pair[0], "%s must be greater than or equals to %s", pair[0], pair[1])
+	}
+	for _, pair := range [][2]string{
+		{"group.consumer.heartbeat.interval.ms", "group.consumer.max.heartbeat.interval.ms"},
+		{"group.consumer.session.timeout.ms", "group.consumer.max.session.timeout.ms"},
+	} {
+		c.require(c.vs.int64(pair[0]) <= c.vs.int64(pair[1]), pair[0], "%s must be less than or equals to %s", pair[0], pair[1])
+	}
+	c.require(c.b.Groups.Consumer.HeartbeatInterval < c.b.Groups.Consumer.SessionTimeout, "group.consumer.heartbeat.interval.ms",
+		"group.consumer.heartbeat.interval.ms must be less than group.consumer.session.timeout.ms")
+	c.assignors()
+}
+
+func (c *checker) assignors() {
+	const name = "group.consumer.assignors"
+	c.require(len(c.b.Groups.Consumer.Assignors) > 0, name, "%s must name an assignor", name)
+	for i, a := range c.b.Groups.Consumer.Assignors {
+		c.require(a == uniformAssignor || a == rangeAssignor, name,
+			"%s: %s is neither uniform nor range, and kbroker loads no Java classes", name, a)
+		c.require(!slices.Contains(c.b.Groups.Consumer.Assignors[:i], a), name, "%s names %s twice", name, a)
+	}
 }
 
 // start has the rules that Kafka checks when it opens its logs and coordinators.

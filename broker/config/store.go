@@ -19,13 +19,15 @@ const (
 	SourceDynamicDefaultBroker Source = 3
 	SourceStatic               Source = 4
 	SourceDefault              Source = 5
+	SourceGroup                Source = 8
 )
 
 // String names a source as Kafka's tools do.
 func (s Source) String() string {
 	names := [...]string{
 		"UNKNOWN", "DYNAMIC_TOPIC_CONFIG", "DYNAMIC_BROKER_CONFIG", "DYNAMIC_DEFAULT_BROKER_CONFIG",
-		"STATIC_BROKER_CONFIG", "DEFAULT_CONFIG",
+		"STATIC_BROKER_CONFIG", "DEFAULT_CONFIG", "DYNAMIC_BROKER_LOGGER_CONFIG", "DYNAMIC_CLIENT_METRICS_CONFIG",
+		"DYNAMIC_GROUP_CONFIG",
 	}
 	if s < 0 || int(s) >= len(names) {
 		s = SourceUnknown

@@ -51,6 +51,7 @@ func (c *Cache) Apply(u Update) (deleted map[string][]int32) {
 	e := edit(c.image.Load())
 	e.image.ControllerID = u.ControllerID
 	e.image.brokers = sortedBrokers(u.Brokers)
+	e.place(u.Brokers)
 	for i := range u.Topics {
 		e.merge(&u.Topics[i])
 	}
@@ -75,6 +76,8 @@ func edit(from *Image) *editor {
 		ClusterID:  from.ClusterID,
 		byName:     from.byName,
 		byID:       from.byID,
+		Placement:  from.Placement,
+		racks:      from.racks,
 		topics:     from.topics,
 		partitions: from.partitions,
 	}}
@@ -98,6 +101,9 @@ func (e *editor) merge(t *Topic) {
 		}
 		e.deleted[t.Name] = append(e.deleted[t.Name], p.Index)
 	}
+	if existed && !samePlaces(old, next) || !existed && len(next.Partitions) > 0 {
+		e.image.Placement++
+	}
 	e.image.partitions += len(next.Partitions) - len(known)
 	if existed {
 		e.remove(old)
@@ -105,6 +111,35 @@ func (e *editor) merge(t *Topic) {
 	if len(next.Partitions) > 0 {
 		e.add(next)
 	}
+}
+
+// place notes the racks of brokers that are alive.
+func (e *editor) place(brokers []Broker) {
+	own := false
+	for i := range brokers {
+		b := &brokers[i]
+		rack, known := e.image.racks[b.ID]
+		if b.Rack == nil && !known || b.Rack != nil && known && *b.Rack == rack {
+			continue
+		}
+		if !own {
+			own = true
+			e.image.racks = clone(e.image.racks)
+			e.image.Placement++
+		}
+		if b.Rack == nil {
+			delete(e.image.racks, b.ID)
+		} else {
+			e.image.racks[b.ID] = *b.Rack
+		}
+	}
+}
+
+// samePlaces tells whether a topic has the same partitions on the same brokers.
+func samePlaces(a, b *Topic) bool {
+	return a.ID == b.ID && slices.EqualFunc(a.Partitions, b.Partitions, func(a, b Partition) bool {
+		return a.Index == b.Index && slices.Equal(a.Replicas, b.Replicas)
+	})
 }
 
 // mergePartitions lays the told partitions over the known ones, both of which stay as they are.

@@ -245,3 +245,38 @@ func BenchmarkApplyOneOfTenThousand(b *testing.B) {
 		c.Apply(Update{Topics: []Topic{topic("topic-77", 77, partition(0, 1))}})
 	}
 }
+
+func TestPlacementChangesOnlyWithTopicsAndRacks(t *testing.T) {
+	rack := func(s string) *string { return &s }
+	c := NewCache("c")
+	last := c.Load().Placement
+	apply := func(what string, changes bool, u Update) {
+		t.Helper()
+		c.Apply(u)
+		now := c.Load().Placement
+		if (now != last) != changes {
+			t.Errorf("%s: placement went from %d to %d", what, last, now)
+		}
+		last = now
+	}
+	topic := func(id byte, leader int32, replicas ...int32) Update {
+		return Update{
+			Brokers: []Broker{{ID: 1, Rack: rack("a")}, {ID: 2, Rack: rack("b")}},
+			Topics:  []Topic{{Name: "t", ID: [16]byte{id}, Partitions: []Partition{{Index: 0, Leader: leader, Replicas: replicas}}}},
+		}
+	}
+	apply("racks and a topic", true, topic(1, 1, 1, 2))
+	apply("a leader", false, topic(1, 2, 1, 2))
+	apply("replicas", true, topic(1, 2, 2, 3))
+	apply("an id", true, topic(2, 2, 2, 3))
+	apply("a broker gone", false, Update{Brokers: []Broker{{ID: 1, Rack: rack("a")}}})
+	if r, ok := c.Load().Rack(2); !ok || r != "b" {
+		t.Errorf("rack of the broker that is away: %q, %t", r, ok)
+	}
+	apply("the broker back", false, Update{Brokers: []Broker{{ID: 1, Rack: rack("a")}, {ID: 2, Rack: rack("b")}}})
+	apply("another rack", true, Update{Brokers: []Broker{{ID: 1, Rack: rack("c")}}})
+	apply("no rack", true, Update{Brokers: []Broker{{ID: 1}}})
+	apply("a partition more", true, Update{Topics: []Topic{{Name: "t", ID: [16]byte{2}, Partitions: []Partition{{Index: 1, Replicas: []int32{2}}}}}})
+	apply("deleted", true, Update{Topics: []Topic{{Name: "t", Partitions: []Partition{{Index: 0, Leader: LeaderDeleting}, {Index: 1, Leader: LeaderDeleting}}}}})
+	apply("nothing of it", false, Update{Topics: []Topic{{Name: "t", Partitions: []Partition{{Index: 0, Leader: LeaderDeleting}}}}})
+}

@@ -85,12 +85,16 @@ type (
 type Image struct {
 	ClusterID    string
 	ControllerID int32 // -1 unknown
+	// Placement changes whenever a topic comes, goes, gets another id, or has partitions or replicas other than before, or
+	// when a rack becomes known or another one. Who leads what does not change it: nor does a broker that is away.
+	Placement uint64
 
 	brokers    []*Broker // by id
 	byName     [shardCount]nameShard
 	byID       [shardCount]idShard // topics without an id are absent
 	topics     int
 	partitions int
+	racks      map[int32]string // of brokers ever seen: one that is away is not elsewhere
 
 	sortOnce sync.Once
 	sorted   []*Topic // by name, made when first asked for: most images are never listed
@@ -104,6 +108,15 @@ func (i *Image) Broker(id int32) (*Broker, bool) {
 	}
 	return i.brokers[at], true
 }
+
+// Rack is where a broker is, or was when it was last seen alive.
+func (i *Image) Rack(id int32) (rack string, known bool) {
+	rack, known = i.racks[id]
+	return rack, known
+}
+
+// Racked tells whether any broker has a rack.
+func (i *Image) Racked() bool { return len(i.racks) > 0 }
 
 // Brokers lists the live brokers by id. The caller must not change the slice.
 func (i *Image) Brokers() []*Broker { return i.brokers }

@@ -24,6 +24,8 @@ var devDefaults = map[string]string{
 	"broker.id":                        "1",
 	"listeners":                        "PLAINTEXT://localhost:9092",
 	"offsets.topic.replication.factor": "1",
+	// Who works alone need not wait for more members.
+	"group.initial.rebalance.delay.ms":         "0",
 	"transaction.state.log.replication.factor": "1",
 	"transaction.state.log.min.isr":            "1",
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // keyFields name an element of a list, so that lists compare whatever their order.
-var keyFields = []string{"Topic", "TopicID", "Name", "Partition", "PartitionIndex", "NodeID", "ResourceName", "ConfigName", "ApiKey", "Dir", "ProducerID", "FirstOffset"}
+var keyFields = []string{"Topic", "TopicID", "Name", "Partition", "PartitionIndex", "NodeID", "ResourceName", "ConfigName", "ApiKey", "Dir", "ProducerID", "FirstOffset", "Group", "Key", "MemberID"}
 
 // blurred are values that differ from one broker to the next: of them only is told whether there is one.
 var blurred = []string{"ClusterID", "Timestamp", "LogAppendTime", "TotalBytes", "UsableBytes", "LastTimestamp", "SessionID", "ThrottleMillis", "Documentation", "ProducerID"}
@@ -119,6 +119,9 @@ func (s *side) text(v reflect.Value) string {
 		return text
 	}
 	text = moments.ReplaceAllString(text, "MOMENT")
+	for _, id := range s.members {
+		text = strings.ReplaceAll(text, id, "MEMBER")
+	}
 	return strings.NewReplacer(port, "PORT", s.dir, "DIR", s.zookeeper, "ZOOKEEPER").Replace(text)
 }
 

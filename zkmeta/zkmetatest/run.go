@@ -45,6 +45,8 @@ func Run(t *testing.T, connect string) {
 		{"PartitionStatesOfABatchStandAlone", testMixedBatch},
 		{"ATooLargeTopicIsAnError", testTooLarge},
 		{"Configs", testConfigs},
+		{"OffsetsOfOldConsumers", testConsumerOffsets},
+		{"GroupConfigsComeAndGo", testGroupConfigs},
 		{"EmptyQuotasLeaveNothing", testQuotaCleanup},
 		{"ConfigChangesAreFollowed", testConfigChanges},
 		{"FeatureIsEnabled", testFeature},
