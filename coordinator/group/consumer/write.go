@@ -1,0 +1,108 @@
+package consumer
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/kbroker/kbroker/coordinator/journal"
+)
+
+// pendingWrite is a write that is not committed yet, and who waits for it.
+type pendingWrite struct{ waiters []func(*kerr.Error) }
+
+// store asks for the changes to be stored. applied runs when they are part of the state, and is where soft state
+// follows. answer runs when they are committed; with an error when they were refused, in which case nothing has changed,
+// or when it is not known whether they are committed. An answer that needs no write still waits for the writes before it:
+// what it tells must not be lost with them.
+func (g *Group) store(x *journal.Turn, changes []change, applied func(x *journal.Turn), answer func(*kerr.Error)) {
+	if len(changes) == 0 {
+		if applied != nil {
+			applied(x)
+		}
+		g.afterWrites(answer)
+		return
+	}
+	p := &pendingWrite{}
+	if answer != nil {
+		p.waiters = append(p.waiters, answer)
+	}
+	g.pending = append(g.pending, p)
+	x.Append(journal.Write{
+		Records: g.encode(changes),
+		Applied: func(x *journal.Turn) {
+			for _, c := range changes {
+				c.apply(g)
+			}
+			if applied != nil {
+				applied(x)
+			}
+			g.askWake(x)
+		},
+		Done: func(x *journal.Turn, err error) {
+			if i := slices.Index(g.pending, p); i >= 0 {
+				g.pending = slices.Delete(g.pending, i, i+1)
+			}
+			waiters := p.waiters
+			p.waiters = nil
+			code := codeOf(err)
+			for _, answer := range waiters {
+				answer(code)
+			}
+			g.askWake(x)
+		},
+	})
+}
+
+// afterWrites answers once all writes that were asked for are done.
+func (g *Group) afterWrites(answer func(*kerr.Error)) {
+	if answer == nil {
+		return
+	}
+	if len(g.pending) == 0 {
+		answer(nil)
+		return
+	}
+	last := g.pending[len(g.pending)-1]
+	last.waiters = append(last.waiters, answer)
+}
+
+// codeOf is the code that a client gets when a write failed (Kafka: handleOperationException of GroupCoordinatorService).
+func codeOf(err error) *kerr.Error {
+	if err == nil {
+		return nil
+	}
+	var code *kerr.Error
+	if !errors.As(err, &code) {
+		return kerr.UnknownServerError
+	}
+	switch code {
+	case kerr.UnknownTopicOrPartition, kerr.NotEnoughReplicas, kerr.NotEnoughReplicasAfterAppend, kerr.RequestTimedOut:
+		return kerr.CoordinatorNotAvailable
+	case kerr.NotLeaderForPartition, kerr.KafkaStorageError:
+		return kerr.NotCoordinator
+	case kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidFetchSize:
+		return kerr.UnknownServerError
+	default:
+		return code
+	}
+}
+
+// watch makes sure of a Tick at the member's next timeout.
+func (g *Group) watch(s *seat) { g.watchAt(s.deadline()) }
+
+func (g *Group) watchAt(t time.Time) {
+	if !t.IsZero() && (g.wake.IsZero() || t.Before(g.wake)) {
+		g.wake = t
+	}
+}
+
+// askWake passes the earliest timeout on. It may lie before all that are left, as timeouts move on with every heartbeat:
+// the Tick that it brings then looks for the next.
+func (g *Group) askWake(x *journal.Turn) {
+	if !g.wake.IsZero() {
+		x.WakeAt(g.wake)
+	}
+}
