@@ -18,6 +18,8 @@ const (
 	unreleased memberState = 2 // it waits for partitions that others still hold
 )
 
+func (s memberState) known() bool { return s >= stable && s <= unreleased }
+
 func (s memberState) String() string {
 	switch s {
 	case stable:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kbroker/kbroker/coordinator/group/assign"
 	"github.com/kbroker/kbroker/coordinator/group/classic"
@@ -83,6 +84,7 @@ type walk struct {
 	*world
 	r       *rand.Rand
 	clients []*client
+	old     []*oldClient
 }
 
 func (w *walk) beat(c *client) {
@@ -137,6 +139,9 @@ func (w *walk) step() {
 	switch n := w.r.IntN(100); {
 	case n < 8 && len(w.clients) < 7:
 		w.add()
+	case n < 9 && len(w.old) < 3:
+		w.ids++
+		w.old = append(w.old, &oldClient{id: fmt.Sprintf("c%d", w.ids), topics: w.someTopics(), rejoin: true})
 	case n < 12:
 		w.setTopic(fmt.Sprintf("t%d", w.r.IntN(4)), int32(w.r.IntN(6)))
 	case n < 22:
@@ -149,19 +154,23 @@ func (w *walk) step() {
 		if w.r.IntN(3) == 0 {
 			w.fail = []error{kerr.NotEnoughReplicas, kerr.NotLeaderForPartition}[w.r.IntN(2)]
 		}
+	case n < 45 && len(w.old) > 0:
+		w.beatOld(w.old[w.r.IntN(len(w.old))])
+	case n < 47 && len(w.old) > 0:
+		w.endOld(w.old[w.r.IntN(len(w.old))])
 	case c == nil:
-	case n < 31: // dies without a word
+	case n < 51: // dies without a word
 		w.clients = slices.DeleteFunc(w.clients, func(o *client) bool { return o == c })
-	case n < 35: // leaves
+	case n < 55: // leaves
 		c.epoch = leaveEpoch
 		if c.instance != nil && w.r.IntN(2) == 0 {
 			c.epoch = staticLeaveEpoch
 		}
 		w.beat(c)
 		w.clients = slices.DeleteFunc(w.clients, func(o *client) bool { return o == c })
-	case n < 38:
+	case n < 58:
 		c.topics, c.full = w.someTopics(), true
-	case n < 40:
+	case n < 60:
 		c.lazy = w.r.IntN(20)
 	default:
 		w.beat(c)
@@ -175,6 +184,9 @@ func (w *walk) calm() {
 		for _, c := range w.clients {
 			c.lazy = 0
 			w.beat(c)
+		}
+		for _, c := range w.old {
+			w.beatOld(c)
 		}
 		w.advance(5 * time.Second)
 	}
@@ -196,8 +208,85 @@ func (w *walk) calm() {
 	}
 }
 
+// oldClient is a member of the classic protocol, with a cooperative assignor.
+type oldClient struct {
+	id         string
+	topics     []string
+	generation int32
+	owned      map[string][]int32
+	rejoin     bool
+}
+
+func (c *oldClient) fail(err *kerr.Error) {
+	switch err {
+	case kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.FencedInstanceID:
+		c.owned, c.rejoin = nil, true
+	case nil:
+	default:
+		c.rejoin = true
+	}
+}
+
+func (w *walk) beatOld(c *oldClient) {
+	w.sayf("%s beats generation %d rejoin %v", c.id, c.generation, c.rejoin)
+	if !c.rejoin {
+		w.turn(func(x *journal.Turn) {
+			c.fail(w.g.ClassicHeartbeat(x, classic.HeartbeatRequest{MemberID: c.id, Generation: c.generation}))
+		})
+		return
+	}
+	m := kmsg.NewConsumerMemberMetadata()
+	m.Version, m.Topics = 3, c.topics
+	for topic, list := range c.owned {
+		m.OwnedPartitions = append(m.OwnedPartitions, kmsg.ConsumerMemberMetadataOwnedPartition{Topic: topic, Partitions: list})
+	}
+	w.turn(func(x *journal.Turn) {
+		w.g.ClassicJoin(x, w.image, classic.JoinRequest{
+			MemberID: c.id, SessionTimeout: 10 * time.Second, RebalanceTimeout: 20 * time.Second, ProtocolType: "consumer",
+			Protocols: []classic.Protocol{{Name: "sticky", Metadata: m.AppendTo(nil)}},
+		}, func(r classic.JoinResponse) {
+			c.fail(r.Err)
+			c.rejoin, c.generation = r.Err != nil, r.Generation
+		})
+	})
+	if c.rejoin {
+		return
+	}
+	w.turn(func(x *journal.Turn) {
+		w.g.ClassicSync(x, w.image, classic.SyncRequest{MemberID: c.id, Generation: c.generation}, func(r classic.SyncResponse) {
+			if c.fail(r.Err); r.Err != nil {
+				return
+			}
+			var a kmsg.ConsumerMemberAssignment
+			if err := a.ReadFrom(r.Assignment); err != nil {
+				w.t.Fatal(err)
+			}
+			owned := map[string][]int32{}
+			for _, t := range a.Topics {
+				owned[t.Topic] = t.Partitions
+			}
+			for topic, list := range c.owned {
+				for _, p := range list {
+					c.rejoin = c.rejoin || !slices.Contains(owned[topic], p) // it gave something up
+				}
+			}
+			c.owned = owned
+		})
+	})
+}
+
+// endOld ends a member, with a word or without.
+func (w *walk) endOld(c *oldClient) {
+	w.old = slices.DeleteFunc(w.old, func(o *oldClient) bool { return o == c })
+	if w.r.IntN(2) == 0 {
+		w.turn(func(x *journal.Turn) {
+			w.g.Leave(x, w.image, classic.LeaveRequest{Members: []classic.Leaving{{MemberID: c.id}}}, func([]classic.Left) {})
+		})
+	}
+}
+
 func TestRandomWalk(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(40) {
 		w := &walk{world: newWorld(t), r: rand.New(rand.NewPCG(seed, 1))}
 		for range 4 {
 			for range 60 {

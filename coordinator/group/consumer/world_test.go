@@ -71,7 +71,10 @@ type world struct {
 	held   []func(*journal.Turn, error)
 	out    *strings.Builder // what happened
 	ids    int
-	cheap  bool // no checks
+	turns  int
+	shadow *Group // what a replay of the log so far makes
+	read   int    // how much of the log that is
+	cheap  bool   // no checks
 }
 
 func newWorld(t testing.TB) *world {
@@ -159,6 +162,11 @@ func (w *world) setTopic(name string, partitions int32) {
 // replay makes a group of records.
 func (w *world) replay(records []journal.Record) *Group {
 	g := New("g", w.config)
+	w.replayInto(g, records)
+	return g
+}
+
+func (w *world) replayInto(g *Group, records []journal.Record) {
 	for _, r := range records {
 		key, err := journal.ParseKey(r.Key)
 		if err != nil {
@@ -174,7 +182,6 @@ func (w *world) replay(records []journal.Record) *Group {
 		}
 		g.Replay(k, value)
 	}
-	return g
 }
 
 // compacted leaves the newest record of each key, in order; tombstones too or not.
@@ -195,17 +202,25 @@ func compacted(log []journal.Record, tombstones bool) []journal.Record {
 // restart puts in place of the group what is read back from the log.
 func (w *world) restart() {
 	w.g = w.replay(w.log)
-	w.wake, w.held = time.Time{}, nil
+	w.wake, w.held, w.shadow = time.Time{}, nil, nil
 	w.turn(func(x *journal.Turn) { w.g.Loaded(x) })
 }
 
 func (w *world) check() {
 	w.t.Helper()
+	if w.shadow == nil {
+		w.shadow, w.read = New("g", w.config), 0
+	}
+	w.replayInto(w.shadow, w.log[w.read:])
+	w.read = len(w.log)
+	replays := map[string]*Group{"log": w.shadow}
+	if w.turns++; w.turns%20 == 1 {
+		replays["compacted log"] = w.replay(compacted(w.log, true))
+		replays["compacted log without tombstones"] = w.replay(compacted(w.log, false))
+	}
 	live := dump(w.g)
-	for name, log := range map[string][]journal.Record{
-		"log": w.log, "compacted log": compacted(w.log, true), "compacted log without tombstones": compacted(w.log, false),
-	} {
-		if replayed := dump(w.replay(log)); replayed != live {
+	for name, g := range replays {
+		if replayed := dump(g); replayed != live {
 			w.t.Fatalf("the %s makes another group\n%s\nthan the live one\n%s\nafter\n%s", name, replayed, live, w.out)
 		}
 	}
