@@ -215,7 +215,7 @@ func (g *Group) index(m, old *member) {
 			count(g.classicProtocols, p.Name, 1)
 		}
 	}
-	if m.instance != nil {
+	if m.instance != nil && (old == nil || !equalPtr(m.instance, old.instance)) {
 		g.instances[*m.instance] = m.id
 	}
 	if old == nil || !samePartitions(m.assigned, old.assigned) || !samePartitions(m.revoking, old.revoking) {
