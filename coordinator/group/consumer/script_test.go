@@ -384,7 +384,7 @@ func (s *script) convert(a args) {
 	}
 	s.sayRecords(records)
 	s.g, s.log, s.wake, s.shadow = g, append(s.log, records...), time.Time{}, nil
-	s.turn(func(x *journal.Turn) { s.g.Converted(x) })
+	s.turn(func(x *journal.Turn) { s.g.Loaded(x) })
 }
 
 func (s *script) downgrade(args) {
