@@ -168,17 +168,16 @@ type consumerMember struct {
 	leave    chan struct{} // closed to have the member leave
 }
 
-// beat sends a heartbeat, and reports whether it brought another assignment. full says all of the membership, as a
-// client does when it joins and when what it owns has changed.
-func (m *consumerMember) beat(full bool) (changed bool, err error) {
+// beat sends a heartbeat, and reports whether it brought another assignment. To join it says all of the membership, upon
+// which the assignment is in the answer in any case; and once what it owns after a change.
+func (m *consumerMember) beat(owned bool) (changed bool, err error) {
 	r := kmsg.NewPtrConsumerGroupHeartbeatRequest()
 	r.Version, r.Group, r.MemberID, r.MemberEpoch, r.RebalanceTimeoutMillis = 1, m.group, m.id, m.epoch, -1
-	if full {
+	if m.epoch == 0 {
 		r.RebalanceTimeoutMillis, r.SubscribedTopicNames = 60_000, []string{m.topic}
+	}
+	if owned {
 		r.Topics = m.owned
-		if r.Topics == nil {
-			r.Topics = []kmsg.ConsumerGroupHeartbeatRequestTopic{}
-		}
 	}
 	answer, err := m.w.call(r)
 	if err != nil {
@@ -214,10 +213,10 @@ type membership struct {
 }
 
 func (g *membership) run(m *consumerMember) {
-	m.epoch, m.owned = 0, nil
-	for full := true; ; {
+	m.epoch, m.owned = 0, []kmsg.ConsumerGroupHeartbeatRequestTopic{}
+	for say := true; ; {
 		before := m.count
-		changed, err := m.beat(full)
+		changed, err := m.beat(say)
 		g.mu.Lock()
 		if err != nil {
 			g.err = errors.Join(g.err, err)
@@ -232,7 +231,7 @@ func (g *membership) run(m *consumerMember) {
 		if err != nil {
 			return
 		}
-		if full = changed; full { // what was taken away has to be acknowledged
+		if say = changed; say { // what was taken away has to be acknowledged
 			continue
 		}
 		select {
