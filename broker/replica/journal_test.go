@@ -333,3 +333,20 @@ func TestLeadingAndEndOffset(t *testing.T) {
 	h.apply(following(5, 2))
 	want(-1, false, 0)
 }
+
+func TestLoadRefusesABatchWithAWrongChecksum(t *testing.T) {
+	h := newHost(t, vfs.NewMem())
+	p := h.apply(leading(0, []int32{1}, []int32{1}))
+	j := h.journal(record.None)
+	write(t, j, 0, nil, "a", "1")
+	broken := batch(t, 1, 1000)
+	broken.Batch[len(broken.Batch)-2]++ // in the value
+	if _, err := p.AppendAsLeader(broken, -1, storage.FromClient); err != nil {
+		t.Fatal(err)
+	}
+	visits := 0
+	wantCode(t, j.Load(t.Context(), 0, 0, func(journal.Entry) error { visits++; return nil }), kerr.CorruptMessage)
+	if visits != 1 {
+		t.Errorf("%d visits", visits)
+	}
+}
