@@ -16,7 +16,7 @@ import (
 // whenever no write is under way: a replay of the log, of a compacted one and of a twice compacted one all come to the live group,
 // which at times goes on as one of them. At every step it checks that nothing is seen that is not committed.
 func TestReplayIsTheLiveGroup(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(100) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			h := &hand{world: newWorld(t), r: rand.New(rand.NewPCG(seed, 7)), open: map[int64]bool{}, ending: map[int64]bool{}, record: map[int64]int{}}
 			for range 300 {
