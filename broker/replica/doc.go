@@ -16,6 +16,8 @@
 //	read.go            fetches of consumers and followers
 //	offsets.go         ListOffsets, OffsetForLeaderEpoch, producers
 //	delete_records.go  DeleteRecords and the low watermark
+//	journal.go         Journal: internal topics, as the coordinators append to them and await
+//	journal_load.go    and load them
 //	topics.go          per topic: configuration and counts, shared by its partitions
 //	dirs.go            log directories: descriptions and failure
 //	errors.go          errors and what storage errors become

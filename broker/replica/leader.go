@@ -75,11 +75,16 @@ func (p *Partition) setAssignment(s *State) {
 // AppendAsLeader appends one checked batch. With acks -1 it refuses with ErrNotEnoughReplicas when too few replicas are
 // in sync. It does not wait for followers: AwaitHighWatermark does.
 func (p *Partition) AppendAsLeader(b record.Checked, acks int16, origin storage.Origin) (storage.Appended, error) {
+	return p.append(b, acks, origin, anyEpoch)
+}
+
+// append is AppendAsLeader for who knows in which epoch this broker must lead; ErrNotLeader in another one.
+func (p *Partition) append(b record.Checked, acks int16, origin storage.Origin, expectedEpoch int32) (storage.Appended, error) {
 	nowhere := storage.Appended{BaseOffset: -1, LastOffset: -1, AppendTime: record.NoTimestamp, LogStartOffset: -1}
 	p.gate.RLock()
 	defer p.gate.RUnlock()
 
-	log, epoch, err := p.mayAppend(acks)
+	log, epoch, err := p.mayAppend(acks, expectedEpoch)
 	if err != nil {
 		return nowhere, err
 	}
@@ -95,13 +100,13 @@ func (p *Partition) AppendAsLeader(b record.Checked, acks int16, origin storage.
 	return appended, nil
 }
 
-func (p *Partition) mayAppend(acks int16) (*storage.Log, int32, error) {
+func (p *Partition) mayAppend(acks int16, expectedEpoch int32) (*storage.Log, int32, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.offline.Load():
 		return nil, 0, ErrStorage
-	case p.role != leader:
+	case p.role != leader, expectedEpoch != anyEpoch && expectedEpoch != p.leaderEpoch:
 		return nil, 0, ErrNotLeader
 	case acks == acksAll && len(p.isr.committed) < p.minInSync():
 		return nil, 0, ErrNotEnoughReplicas

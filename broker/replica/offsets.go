@@ -67,6 +67,20 @@ func (p *Partition) ListOffset(timestamp int64, isolation Isolation, currentEpoc
 	}
 }
 
+// EndOffset is the end of a partition for consumers, against which their lag counts: its high watermark. It is false when
+// this broker does not lead the partition.
+func (m *Manager) EndOffset(topic string, index int32) (int64, bool) {
+	p := m.hosted(storage.TopicPartition{Topic: topic, Partition: index})
+	if p == nil {
+		return 0, false
+	}
+	v, err := p.look(anyEpoch, true)
+	if err != nil {
+		return 0, false
+	}
+	return v.log.HighWatermark(), true
+}
+
 // EndOffsetForEpoch answers OffsetForLeaderEpoch: the end of the largest epoch that is not above epoch; -1, -1 when unknown.
 func (p *Partition) EndOffsetForEpoch(currentEpoch, epoch int32) (foundEpoch int32, endOffset int64, err error) {
 	v, err := p.look(currentEpoch, true)

@@ -49,12 +49,13 @@ func (p *Partition) wake() {
 // ErrNotLeader, ErrNotEnoughReplicasAfterAppend, ErrStorage, or ErrTimedOut when ctx's deadline passes. Where the high
 // watermark is there already, as with one replica, it returns at once, whatever ctx.
 func (p *Partition) AwaitHighWatermark(ctx context.Context, offset int64) error {
-	return p.await(ctx, func() (bool, error) { return p.reached(offset) })
+	return p.await(ctx, func() (bool, error) { return p.reached(offset, anyEpoch) })
 }
 
-// reached looks whether the in-sync replicas have everything below offset. p.mu is held.
-func (p *Partition) reached(offset int64) (bool, error) {
-	v, err := p.lookLocked(-1, true)
+// reached looks whether the in-sync replicas have everything below offset, which was appended in an epoch (or anyEpoch).
+// p.mu is held.
+func (p *Partition) reached(offset int64, epoch int32) (bool, error) {
+	v, err := p.lookLocked(epoch, true)
 	if err != nil {
 		return false, err
 	}

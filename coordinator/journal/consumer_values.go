@@ -43,7 +43,8 @@ type ConsumerGroupMemberMetadataValue struct {
 	SubscribedTopicRegex   *string
 	RebalanceTimeoutMillis int32 // -1: unknown
 	ServerAssignor         *string
-	// Classic is set of a member that speaks the classic protocol; tag 0.
+	// Classic is set of a member that speaks the classic protocol; tag 0. As Kafka's classes have it the tag is written
+	// for nil too, and a record without it has a Classic that is empty.
 	Classic *ConsumerClassicMetadata
 }
 
@@ -144,7 +145,7 @@ func (v *ConsumerGroupMemberMetadataValue) appendValue(dst []byte) []byte {
 	dst = kbin.AppendCompactNullableString(dst, v.SubscribedTopicRegex)
 	dst = kbin.AppendInt32(dst, v.RebalanceTimeoutMillis)
 	dst = kbin.AppendCompactNullableString(dst, v.ServerAssignor)
-	if v.Classic == nil {
+	if v.Classic != nil && v.Classic.SessionTimeoutMillis == 0 && len(v.Classic.SupportedProtocols) == 0 {
 		return append(dst, noTags)
 	}
 	return appendTag(dst, v.Classic.append(nil))
@@ -157,12 +158,16 @@ func (v *ConsumerGroupMemberMetadataValue) readValue(r *kbin.Reader) {
 	v.SubscribedTopicRegex = r.CompactNullableString()
 	v.RebalanceTimeoutMillis = r.Int32()
 	v.ServerAssignor = r.CompactNullableString()
+	v.Classic = new(ConsumerClassicMetadata)
 	readTags(r, func(field *kbin.Reader) { v.Classic = readClassic(field) })
 }
 
-// append writes what stands in the tag of a struct that may be null: 1, then the struct.
+// append writes what stands in the tag of a struct that may be null: 0 for that, or 1 and the struct.
 func (c *ConsumerClassicMetadata) append(dst []byte) []byte {
-	dst = kbin.AppendInt8(dst, 1)
+	if c == nil {
+		return kbin.AppendUvarint(dst, 0)
+	}
+	dst = kbin.AppendUvarint(dst, 1)
 	dst = kbin.AppendInt32(dst, c.SessionTimeoutMillis)
 	dst = kbin.AppendCompactArrayLen(dst, len(c.SupportedProtocols))
 	for _, p := range c.SupportedProtocols {
@@ -174,7 +179,7 @@ func (c *ConsumerClassicMetadata) append(dst []byte) []byte {
 }
 
 func readClassic(r *kbin.Reader) *ConsumerClassicMetadata {
-	if r.Int8() < 0 {
+	if r.Uvarint() == 0 {
 		return nil
 	}
 	c := &ConsumerClassicMetadata{SessionTimeoutMillis: r.Int32()}

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Record is a record of an internal topic. A nil Value is a tombstone. Who makes one gives its bytes away.
+// Record is a record of an internal topic. A nil Value is a tombstone, an empty one is not. Whoever makes a Record gives
+// its bytes away: nobody changes them afterwards.
 type Record struct{ Key, Value []byte }
 
 // Producer is who writes in a transaction.
@@ -14,30 +15,34 @@ type Producer struct {
 	Epoch int16
 }
 
-// Journal is the partitions of one internal topic, as far as this broker leads them. Errors carry a *kerr.Error
-// that errors.As finds: NOT_LEADER_OR_FOLLOWER (also for a leader epoch that is over), NOT_ENOUGH_REPLICAS,
-// NOT_ENOUGH_REPLICAS_AFTER_APPEND, KAFKA_STORAGE_ERROR, MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE,
-// REQUEST_TIMED_OUT, UNKNOWN_TOPIC_OR_PARTITION. Methods are called from many goroutines.
+// Journal is the partitions of one internal topic, as far as this broker leads them. Its methods are safe for concurrent use.
+//
+// Errors carry a *kerr.Error that errors.As finds: NOT_LEADER_OR_FOLLOWER (also in another leader epoch than the given one, older
+// or newer), UNKNOWN_TOPIC_OR_PARTITION, NOT_ENOUGH_REPLICAS, NOT_ENOUGH_REPLICAS_AFTER_APPEND, REQUEST_TIMED_OUT,
+// MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE, KAFKA_STORAGE_ERROR; for a transactional append INVALID_PRODUCER_EPOCH and
+// INVALID_TXN_STATE; for a load CORRUPT_MESSAGE. A context's error and a visitor's carry none.
 type Journal interface {
-	// Append writes the records as one batch with CreateTime now, acks=all, if this broker still leads the partition in
-	// leaderEpoch. It returns when they are in the local log, with the offset behind the last of them; it waits for no
-	// replica. With a producer the batch is part of that producer's transaction.
+	// Append writes the records, at least one, as one batch with CreateTime now, if this broker leads the partition in
+	// leaderEpoch and enough replicas are in sync (acks=all). It returns the offset behind the last of them when they are
+	// in the local log, and waits for no replica. With a producer the batch is part of that producer's transaction.
 	Append(partition, leaderEpoch int32, records []Record, producer *Producer, now time.Time) (end int64, err error)
-	// Committed has done called once: with nil when the high watermark has reached end, or with the reason that it will not
-	// or did not within the timeout. With one replica that is at once, before Committed returns; else on a goroutine of its own.
+	// Committed has done called once: with nil when the high watermark has reached end, or with the reason that it will not,
+	// or did not within the timeout. Where the answer is known at once, as with one replica, done runs before Committed
+	// returns; else on a goroutine of its own.
 	Committed(partition, leaderEpoch int32, end int64, timeout time.Duration, done func(error))
-	// Load visits all entries from the log start to the log end, in order, while this broker leads the partition in leaderEpoch. It ends
-	// early with the visitor's error or when ctx ends.
+	// Load visits all entries from the log start to the log end, in order, if this broker leads the partition in
+	// leaderEpoch. It ends early when it ceases to, with the visitor's error as it is, or when ctx ends.
 	Load(ctx context.Context, partition, leaderEpoch int32, visit func(Entry) error) error
 }
 
-// Entry is a record or a transaction marker as it is read back. Its bytes are valid until the visitor returns.
+// Entry is a record or a transaction marker as it is read back. Its bytes are valid until the visitor returns; Producer is
+// the visitor's to keep, but shared by the entries of a batch.
 type Entry struct {
 	Offset     int64
 	Key, Value []byte // Value nil: tombstone
 	// Producer is set when the record belongs to a transaction, and for a marker.
 	Producer *Producer
-	Marker   Marker
+	Marker   Marker // with it Key and Value are the marker's own
 }
 
 // Marker tells how a transaction ended.

@@ -52,7 +52,10 @@ func reencode(key, value []byte) (Record, error) {
 }
 
 func TestRecordsComeBackAsKafkaWroteThem(t *testing.T) {
-	for _, row := range rows(t, "records.txt") {
+	all := rows(t, "vectors.txt")
+	all = append(all, rows(t, "kafka-3.9.2.txt")...)
+	all = append(all, rows(t, "kafka-4.3.0.txt")...)
+	for _, row := range all {
 		name, key, value := row[0], unhex(t, row[1]), unhex(t, row[2])
 		if strings.HasPrefix(name, "ShareGroup") {
 			if _, err := ParseKey(key); !errors.Is(err, ErrUnknownKey) {
@@ -71,9 +74,45 @@ func TestRecordsComeBackAsKafkaWroteThem(t *testing.T) {
 	}
 }
 
+func TestRecordsAreThoseOfKafka39(t *testing.T) {
+	for _, row := range rows(t, "kafka-3.9.2.txt") {
+		name, key, value := row[0], unhex(t, row[1]), unhex(t, row[2])
+		parsed, err := ParseKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r Record
+		switch k := parsed.(type) {
+		case *kmsg.OffsetCommitKey:
+			r = OffsetTombstone(*k)
+			if value != nil {
+				v, err := ParseOffset(value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r = OffsetRecord(*k, v)
+			}
+		case *kmsg.GroupMetadataKey:
+			r = GroupTombstone(k.Group)
+			if value != nil {
+				v, err := ParseGroup(value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r = GroupRecord(k.Group, *v)
+			}
+		default:
+			t.Fatalf("%s: a %T", name, parsed)
+		}
+		if !bytes.Equal(r.Key, key) || !bytes.Equal(r.Value, value) {
+			t.Errorf("%s:\n got %x %x\nwant %x %x", name, r.Key, r.Value, key, value)
+		}
+	}
+}
+
 // Every prefix of a good record is a bad one, and refused without a panic.
 func TestParseRefusesWhatIsCutShort(t *testing.T) {
-	for _, row := range rows(t, "records.txt") {
+	for _, row := range rows(t, "vectors.txt") {
 		name, key, value := row[0], unhex(t, row[1]), unhex(t, row[2])
 		for n := range key {
 			if _, err := ParseKey(key[:n]); err == nil {
@@ -109,7 +148,7 @@ func TestParseRefusesUnknownVersions(t *testing.T) {
 
 func TestParseFillsWhatOldVersionsLack(t *testing.T) {
 	values := map[string][]byte{}
-	for _, row := range rows(t, "records.txt") {
+	for _, row := range rows(t, "vectors.txt") {
 		values[row[0]] = unhex(t, row[2])
 	}
 	for version, want := range []struct {
@@ -137,7 +176,7 @@ func TestParseFillsWhatOldVersionsLack(t *testing.T) {
 
 // A loader's buffers are used again: nothing of them may be kept.
 func TestParseKeepsNothingOfTheBytes(t *testing.T) {
-	for _, row := range rows(t, "records.txt") {
+	for _, row := range rows(t, "vectors.txt") {
 		if strings.HasPrefix(row[0], "ShareGroup") || row[2] == "-" {
 			continue
 		}
@@ -170,6 +209,28 @@ func TestParseKeepsNothingOfTheBytes(t *testing.T) {
 		if !reflect.DeepEqual(k, k2) || !reflect.DeepEqual(v, v2) {
 			t.Errorf("%s changed with its bytes: %+v %+v", row[0], k2, v2)
 		}
+	}
+}
+
+// A record of Kafka says of every member which protocol it speaks; the console's third consumer spoke the classic one.
+func TestMembersOfTheNewProtocolHaveNoClassicMetadata(t *testing.T) {
+	classic, modern := 0, 0
+	for _, row := range rows(t, "kafka-4.3.0.txt") {
+		if row[0] != "ConsumerGroupMemberMetadata0" {
+			continue
+		}
+		v, err := ParseConsumer(&ConsumerGroupMemberMetadataKey{}, unhex(t, row[2]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.(*ConsumerGroupMemberMetadataValue).Classic == nil {
+			modern++
+		} else {
+			classic++
+		}
+	}
+	if classic != 1 || modern != 3 {
+		t.Errorf("%d members of the classic protocol, %d of the new one", classic, modern)
 	}
 }
 
@@ -227,7 +288,7 @@ func TestParseAllocatesNoMoreThanItsInput(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, row := range rows(f, "records.txt") {
+	for _, row := range rows(f, "vectors.txt") {
 		f.Add(unhex(f, row[1]), unhex(f, row[2]))
 	}
 	f.Fuzz(func(t *testing.T, key, value []byte) {

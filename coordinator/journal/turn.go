@@ -2,8 +2,8 @@ package journal
 
 import "time"
 
-// Turn is one step of a machine: the time it happens at, and what the machine wants done. A machine never
-// keeps a Turn beyond the call that it came with.
+// Turn is one step of a machine: the time at which it happens, and what the machine wants done. A machine never keeps a
+// Turn beyond the call that it came with.
 type Turn struct {
 	Now        time.Time
 	Writes     []Write
@@ -11,16 +11,16 @@ type Turn struct {
 	wake       time.Time
 }
 
-// Write is a batch for the journal. The actor appends the batches of a turn in order, each after the
-// callbacks of the one before it.
+// Write is a batch for the journal. The actor appends the batches of a turn in order, each after the callbacks of the one
+// before it; a callback may ask for more.
 type Write struct {
 	Records  []Record
 	Producer *Producer // of a transactional commit, else nil
-	// Applied runs, in this turn, when the records are in the local log: state that must equal a replay changes here. It
-	// may be nil, and does not run when the append was refused.
+	// Applied runs in this turn, when the records are in the local log: state that must equal a replay changes here. It may
+	// be nil, and does not run when the append was refused.
 	Applied func(x *Turn)
-	// Done runs when the records are committed (nil), be it in this turn or a later one, or when the append or the wait for replicas
-	// failed. It may be nil. Between Applied and Done other turns may happen.
+	// Done runs with nil when the records are committed, in this turn or a later one; with the error when the append was
+	// refused, or the replicas did not come. It may be nil. Between Applied and Done other turns may happen.
 	Done func(x *Turn, err error)
 }
 
@@ -38,11 +38,11 @@ func (x *Turn) WakeAt(t time.Time) {
 // Wake returns the earliest time that was asked for; zero when none was.
 func (x *Turn) Wake() time.Time { return x.wake }
 
-// Rebalance is told to log and metrics: why a rebalance began.
+// Rebalance is why a rebalance began, for the log and metrics.
 type Rebalance struct {
 	Kind       RebalanceKind
 	Reason     string // for people, with the member
-	Generation int32  // or group epoch, after it
+	Generation int32  // that it leads to; the group epoch, in a consumer group
 }
 
 // RebalanceKind is a reason as metrics count it.
