@@ -137,3 +137,15 @@ func (a *actor) downgrade(x *journal.Turn) bool {
 	}})
 	return true
 }
+
+// dropUnstored ends a group of the new protocol that nothing is stored of, as its first member was refused: a replay would not
+// find it. What offsets there are make a classic group without members of it.
+func (a *actor) dropUnstored() {
+	switch {
+	case a.consumer == nil || a.consumer.Stored():
+	case a.offsets.Len() > 0 || a.offsets.Pending():
+		a.consumer, a.classic = nil, classic.New(a.id, a.shard.groups.classic)
+	default:
+		a.leave()
+	}
+}

@@ -27,28 +27,31 @@ func (a *actor) mayDelete() *kerr.Error {
 	return a.classic.MayDelete()
 }
 
-// remove deletes all that is stored of the group, in one batch, and then the group. When the batch is refused, the group
-// stays as it was: what a replay would find must be there.
+// remove deletes all that is stored of the group, in one batch, and then the group. The machine of the offsets forgets
+// them before the batch is written: when it is refused, the log has what memory lacks, and the partition is loaded anew.
 func (a *actor) remove(x *journal.Turn, reply func(*kerr.Error)) {
-	records := a.offsets.DeleteAll()
+	forgotten := a.offsets.DeleteAll()
+	records := forgotten
 	if a.consumer != nil {
 		records = append(records, a.consumer.Delete()...)
 	} else if a.classic.Generation() > 0 {
 		records = append(records, journal.GroupTombstone(a.id))
 	}
+	removed := false
 	x.Append(journal.Write{
 		Records: records,
 		Applied: func(*journal.Turn) {
+			removed = true
 			a.leave()
-			if a.classic != nil {
-				a.classic.Close(kerr.CoordinatorNotAvailable)
-			}
 			a.shard.log.Info("removed group", zap.String("group", a.id), zap.Int("tombstones", len(records)))
 		},
 		Done: func(_ *journal.Turn, err error) {
 			if err == nil {
 				reply(nil)
 				return
+			}
+			if !removed && len(forgotten) > 0 {
+				a.shard.groups.reload(a.shard)
 			}
 			reply(codeOf(err))
 		},

@@ -115,6 +115,16 @@ func (g *Groups) LeadershipChanged(partition, leaderEpoch int32, leading bool) {
 	}
 }
 
+// reload loads a partition anew, in the epoch that it is led in.
+func (g *Groups) reload(s *shard) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shards[s.partition] == s {
+		s.end()
+		g.shards[s.partition] = g.load(s.partition, s.epoch)
+	}
+}
+
 // noteEpoch tells whether a change of leadership is news.
 func (g *Groups) noteEpoch(partition, leaderEpoch int32, leading bool) bool {
 	if leaderEpoch < 0 {

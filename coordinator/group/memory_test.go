@@ -1,7 +1,6 @@
 package group
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kbroker/kbroker/coordinator/journal"
 )
@@ -28,7 +28,13 @@ type memoryJournal struct {
 type memoryLog struct {
 	epoch   int32
 	next    int64
-	entries []journal.Entry
+	entries []entry
+}
+
+// entry knows its group, so that a test may replay one group of many; markers have none.
+type entry struct {
+	journal.Entry
+	group string
 }
 
 func newMemoryJournal() *memoryJournal { return &memoryJournal{logs: make(map[int32]*memoryLog)} }
@@ -65,12 +71,12 @@ func (j *memoryJournal) Append(partition, leaderEpoch int32, records []journal.R
 		}
 	}
 	for _, r := range records {
-		l.add(journal.Entry{Key: r.Key, Value: r.Value, Producer: producer})
+		l.add(entry{journal.Entry{Key: r.Key, Value: r.Value, Producer: producer}, groupOf(r.Key)})
 	}
 	return l.next, nil
 }
 
-func (l *memoryLog) add(e journal.Entry) {
+func (l *memoryLog) add(e entry) {
 	e.Offset = l.next
 	l.next++
 	l.entries = append(l.entries, e)
@@ -113,7 +119,7 @@ func (j *memoryJournal) Load(ctx context.Context, partition, leaderEpoch int32, 
 			value = append(value[:0], e.Value...)
 			e.Value = value
 		}
-		if err := visit(e); err != nil {
+		if err := visit(e.Entry); err != nil {
 			return err
 		}
 		scribble(key)
@@ -132,13 +138,13 @@ func scribble(b []byte) {
 func (j *memoryJournal) mark(partition int32, producer journal.Producer, marker journal.Marker) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.log(partition).add(journal.Entry{Producer: &producer, Marker: marker})
+	j.log(partition).add(entry{Entry: journal.Entry{Producer: &producer, Marker: marker}})
 }
 
 // compact keeps what a log cleaner keeps at least: of every key the newest record that counts, without the tombstones
 // if drop says so; what is in open transactions; the markers of transactions that records are left of. It returns new
 // entries, and changes none.
-func compact(entries []journal.Entry, drop bool) []journal.Entry {
+func compact(entries []entry, drop bool) []entry {
 	// An outcome belongs to the records between it and the marker before it.
 	outcome := make([]journal.Marker, len(entries))
 	open := make(map[int64][]int)
@@ -165,7 +171,7 @@ func compact(entries []journal.Entry, drop bool) []journal.Entry {
 			newest[string(e.Key)] = i
 		}
 	}
-	var kept []journal.Entry
+	var kept []entry
 	left := make(map[int64]bool)
 	for i, e := range entries {
 		switch {
@@ -185,38 +191,32 @@ func compact(entries []journal.Entry, drop bool) []journal.Entry {
 	return kept
 }
 
-// of is the entries about one group, and all markers, for a replay of that group alone.
-func of(entries []journal.Entry, groupOf func(key []byte) string, group string) []journal.Entry {
-	var some []journal.Entry
-	for _, e := range entries {
-		if e.Marker != journal.NoMarker || groupOf(e.Key) == group {
-			some = append(some, e)
-		}
+func groupOf(key []byte) string {
+	k, err := journal.ParseKey(key)
+	if err != nil {
+		return ""
 	}
-	return some
+	switch k := k.(type) {
+	case *kmsg.OffsetCommitKey:
+		return k.Group
+	case *kmsg.GroupMetadataKey:
+		return k.Group
+	case journal.ConsumerKey:
+		return k.Group()
+	}
+	return ""
 }
 
 // snapshot is the entries of a partition now.
-func (j *memoryJournal) snapshot(partition int32) []journal.Entry {
+func (j *memoryJournal) snapshot(partition int32) []entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return slices.Clone(j.log(partition).entries)
 }
 
 // replace has a cleaner replace the log by what it kept.
-func (j *memoryJournal) replace(partition int32, entries []journal.Entry) {
+func (j *memoryJournal) replace(partition int32, entries []entry) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.log(partition).entries = entries
-}
-
-// has tells whether the newest record of a key is no tombstone.
-func (j *memoryJournal) has(partition int32, key []byte) bool {
-	entries := j.snapshot(partition)
-	for _, e := range slices.Backward(entries) {
-		if e.Marker == journal.NoMarker && bytes.Equal(e.Key, key) {
-			return e.Value != nil
-		}
-	}
-	return false
 }

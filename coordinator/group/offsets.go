@@ -62,13 +62,36 @@ func (g *Groups) Commit(ctx context.Context, group string, r CommitRequest) []of
 	}, refuse)
 }
 
+// mayCommit tells whether membership allows the commit. In a group of the new protocol an older epoch is good for partitions that
+// the member has held since (KIP-1251); one that it does not hold fails the request.
 func (a *actor) mayCommit(x *journal.Turn, r CommitRequest) *kerr.Error {
 	c := r.Committer
 	c.Txn = r.Producer != nil
-	if a.consumer != nil {
-		return a.consumer.MayCommit(c, r.Version)
+	if a.consumer == nil {
+		return a.classic.MayCommit(x, c)
 	}
-	return a.classic.MayCommit(x, c)
+	err := a.consumer.MayCommit(c, r.Version)
+	if err == kerr.StaleMemberEpoch {
+		err = a.mayCommitAll(c, r)
+	}
+	if err == kerr.StaleMemberEpoch && c.Txn {
+		return kerr.IllegalGeneration // producers do not know the other
+	}
+	return err
+}
+
+func (a *actor) mayCommitAll(c classic.Committer, r CommitRequest) *kerr.Error {
+	image := a.shard.groups.o.Image()
+	for _, p := range r.Commits {
+		if p.Err != nil {
+			continue
+		}
+		topic, _ := image.TopicByName(p.Topic)
+		if err := a.consumer.MayCommitPartition(c, r.Version, topic.ID, p.Index); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // FetchRequest is the part of an OffsetFetch about one group.

@@ -43,6 +43,7 @@ func (a *actor) finish(x *journal.Turn) {
 	if !a.gone {
 		a.tellRebalances(x)
 		a.rearm(x)
+		a.dropUnstored()
 	}
 	a.changed.Store(true)
 }
