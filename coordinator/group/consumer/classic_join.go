@@ -67,7 +67,9 @@ func (g *Group) classicJoin(x *journal.Turn, r classic.JoinRequest, id string, u
 	if refused := p.retarget(); refused != nil {
 		return refused.code
 	}
-	p.reconcile(subscriptionChanged, g.owned(&subscription))
+	if refused := p.reconcile(subscriptionChanged, g.owned(&subscription)); refused != nil {
+		return refused.code
+	}
 
 	protocol, kind := r.Protocols[0].Name, consumerProtocol
 	resp := classic.JoinResponse{Generation: p.m.epoch, ProtocolType: &kind, Protocol: &protocol, MemberID: p.m.id}

@@ -31,7 +31,7 @@ func (g *Group) ClassicSync(x *journal.Turn, image Image, r classic.SyncRequest,
 		return
 	}
 	s.syncBy = time.Time{}
-	s.session = x.Now.Add(s.classic.sessionTimeout)
+	g.extend(s, x.Now, s.classic.sessionTimeout)
 	resp := classic.SyncResponse{ProtocolType: r.ProtocolType, Protocol: r.Protocol, Assignment: g.serialize(s.member, s.assigned.partitions())}
 	g.afterWrites(func(err *kerr.Error) {
 		if err != nil {
@@ -49,7 +49,7 @@ func (g *Group) ClassicHeartbeat(x *journal.Turn, r classic.HeartbeatRequest) *k
 	if code != nil {
 		return code
 	}
-	s.session = x.Now.Add(s.classic.sessionTimeout)
+	g.extend(s, x.Now, s.classic.sessionTimeout)
 	if s.epoch < g.epoch || s.state == unrevoked || s.state == unreleased && !g.waits(s.member) {
 		g.mustRejoin(x, s)
 		return kerr.RebalanceInProgress

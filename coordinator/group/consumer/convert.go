@@ -14,7 +14,7 @@ import (
 )
 
 // ErrCustomAssignor is the error of Convert for a group whose assignor hands data of its own to members, which no server
-// side assignor would. Kafka answers GROUP_ID_NOT_FOUND to it, as to every group that cannot be converted.
+// side assignor would. Kafka answers GROUP_ID_NOT_FOUND to it, as to every other error of Convert.
 var ErrCustomAssignor = errors.New("the group has an assignor that gives members data of its own")
 
 // MayConvert tells whether a classic group may become a consumer group for a member that joins with the new protocol: an
@@ -36,6 +36,7 @@ func MayConvert(s classic.Snapshot, c *Config) *kerr.Error {
 // for stable in what they were last assigned; the member that joins causes the rebalance that sorts out the rest.
 func Convert(id string, s classic.Snapshot, c *Config, image Image) (*Group, []journal.Record, error) {
 	g := New(id, c)
+	g.converted = true
 	g.use(image)
 	var records []journal.Record
 	if s.Generation > 0 || len(s.Members) > 0 {
@@ -66,15 +67,6 @@ func Convert(id string, s classic.Snapshot, c *Config, image Image) (*Group, []j
 		c.apply(g)
 	}
 	return g, append(records, g.encode(changes)...), nil
-}
-
-// Converted starts the sessions of the members of a group that was converted.
-func (g *Group) Converted(x *journal.Turn) {
-	for _, s := range g.order {
-		s.session = x.Now.Add(s.classic.sessionTimeout)
-		g.watch(s)
-	}
-	g.askWake(x)
 }
 
 func (g *Group) convertMember(sm *classic.SnapshotMember, generation int32) (*member, error) {

@@ -44,6 +44,7 @@ type Group struct {
 	wake      time.Time      // no timeout is earlier; zero when there is none
 	pending   []*pendingWrite
 	scratch   []assign.Member // for the assignor, which does not keep it
+	converted bool            // it is not replayed, but was a classic group
 	closedErr *kerr.Error
 }
 
@@ -68,11 +69,15 @@ func (g *Group) Stored() bool {
 		len(g.members) > 0 || len(g.targets) > 0 || len(g.regexes) > 0
 }
 
-// Loaded starts the timeouts of the members, once all records are replayed. All sessions begin anew, also those of
-// members of the classic protocol, as in Kafka.
+// Loaded starts the timeouts of the members, once all records are replayed or the group was converted. All sessions
+// begin anew: after a replay also those of the classic protocol with the group's timeout, as in Kafka.
 func (g *Group) Loaded(x *journal.Turn) {
 	for _, s := range g.order {
-		s.session = x.Now.Add(g.config.SessionTimeout)
+		timeout := g.config.SessionTimeout
+		if g.converted && s.classic != nil {
+			timeout = s.classic.sessionTimeout
+		}
+		s.session = x.Now.Add(timeout)
 		if s.state == unrevoked && s.classic == nil {
 			s.revokeBy, s.revokeEpoch = x.Now.Add(s.rebalanceTimeout), s.epoch
 		}

@@ -43,7 +43,7 @@ func (g *Group) Heartbeat(x *journal.Turn, image Image, r HeartbeatRequest, repl
 	defer g.askWake(x)
 	if g.idle(x.Now, &r) {
 		s := g.members[r.MemberID]
-		s.session = x.Now.Add(g.config.SessionTimeout)
+		g.extend(s, x.Now, g.config.SessionTimeout)
 		if len(g.pending) == 0 {
 			reply(g.keep(s.member))
 			return
@@ -115,10 +115,12 @@ func (g *Group) stay(x *journal.Turn, r *HeartbeatRequest, reply func(HeartbeatR
 	if refused := p.retarget(); refused != nil {
 		return refused
 	}
-	p.reconcile(subscriptionChanged, r.Owned)
+	if refused := p.reconcile(subscriptionChanged, r.Owned); refused != nil {
+		return refused
+	}
 
 	if s := g.members[p.m.id]; s != nil && p.replaced == nil {
-		s.session = x.Now.Add(g.config.SessionTimeout)
+		g.extend(s, x.Now, g.config.SessionTimeout)
 	}
 	resp := g.keep(p.m)
 	full := r.RebalanceTimeout >= 0 && (r.Topics != nil || r.TopicRegex != nil) && r.Owned != nil
@@ -128,9 +130,8 @@ func (g *Group) stay(x *journal.Turn, r *HeartbeatRequest, reply func(HeartbeatR
 	g.answer(x, p.changes, func(x *journal.Turn) {
 		p.applied(x)
 		s := g.members[p.m.id]
-		s.session = x.Now.Add(g.config.SessionTimeout)
 		s.joinBy, s.syncBy = time.Time{}, time.Time{}
-		g.watch(s)
+		g.extend(s, x.Now, g.config.SessionTimeout)
 	}, resp, reply)
 	return nil
 }

@@ -120,14 +120,21 @@ func (h held) union(b held) held {
 	return u
 }
 
-// sortedUnique returns the list sorted and each partition once. It returns the list itself when it is so already.
-func sortedUnique(partitions []int32) []int32 {
+func strictlySorted(partitions []int32) bool {
 	for i := 1; i < len(partitions); i++ {
 		if partitions[i-1] >= partitions[i] {
-			sorted := slices.Clone(partitions)
-			slices.Sort(sorted)
-			return slices.Compact(sorted)
+			return false
 		}
 	}
-	return partitions
+	return true
+}
+
+// sortedUnique returns the list sorted and each partition once. It returns the list itself when it is so already.
+func sortedUnique(partitions []int32) []int32 {
+	if strictlySorted(partitions) {
+		return partitions
+	}
+	sorted := slices.Clone(partitions)
+	slices.Sort(sorted)
+	return slices.Compact(sorted)
 }

@@ -18,6 +18,8 @@ const (
 	unreleased memberState = 2 // it waits for partitions that others still hold
 )
 
+func (s memberState) known() bool { return s >= stable && s <= unreleased }
+
 func (s memberState) String() string {
 	switch s {
 	case stable:
@@ -213,7 +215,7 @@ func (g *Group) index(m, old *member) {
 			count(g.classicProtocols, p.Name, 1)
 		}
 	}
-	if m.instance != nil {
+	if m.instance != nil && (old == nil || !equalPtr(m.instance, old.instance)) {
 		g.instances[*m.instance] = m.id
 	}
 	if old == nil || !samePartitions(m.assigned, old.assigned) || !samePartitions(m.revoking, old.revoking) {

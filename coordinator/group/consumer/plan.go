@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"github.com/kbroker/kbroker/coordinator/group/assign"
 	"github.com/kbroker/kbroker/coordinator/journal"
 )
@@ -73,13 +75,17 @@ func (p *plan) raise(must bool) {
 	if g.hasPartitionMetadata {
 		p.do(partitionMetadataGone{})
 	}
-	p.raised = &journal.Rebalance{Kind: kind, Generation: p.epoch, Reason: string(kind) + ", heartbeat of " + p.m.id}
+	p.raised = &journal.Rebalance{Kind: kind, Generation: p.epoch, Reason: string(kind) + ", " + p.m.id}
 }
 
-// reconcile takes the member one step towards its target.
-func (p *plan) reconcile(subscriptionChanged bool, owned assign.Partitions) {
+// reconcile takes the member one step towards its target. A member in a state that only a later version knows must begin
+// anew, without partitions.
+func (p *plan) reconcile(subscriptionChanged bool, owned assign.Partitions) *refusal {
 	if !subscriptionChanged && p.m.reconciledTo(p.targetEpoch) {
-		return
+		return nil
+	}
+	if !p.m.state.known() && (owned == nil || len(owned) > 0) {
+		return refuse(kerr.FencedMemberEpoch, "the state of member "+p.m.id+" is not known: it must give up its partitions and join again")
 	}
 	step := reconciliation{
 		m: p.m, targetEpoch: p.targetEpoch, target: p.target, owned: owned,
@@ -91,6 +97,7 @@ func (p *plan) reconcile(subscriptionChanged bool, owned assign.Partitions) {
 		p.m, p.heldAnother = next, true
 		p.do(currentSet{next})
 	}
+	return nil
 }
 
 // freeFor tells of partitions whether a member may be given them: nobody holds them, or the member itself does, which

@@ -37,7 +37,7 @@ func (r *reconciliation) next() *member {
 			return r.unsubscribe()
 		}
 		return m
-	default: // A state that a later version stored is taken for the last one, which is always safe to leave.
+	default: // It waits for others, or its state is not known and it owns nothing.
 		return r.approach()
 	}
 }

@@ -226,7 +226,7 @@ func decodeHolding(list []journal.ConsumerTopicPartitions, epoch int32) holding 
 		if len(t.Partitions) == 0 {
 			continue
 		}
-		if len(t.AssignmentEpochs) != len(t.Partitions) || !slices.IsSorted(t.Partitions) {
+		if len(t.AssignmentEpochs) != len(t.Partitions) || !strictlySorted(t.Partitions) {
 			h[t.TopicID] = decodeUnsorted(t, epoch)
 			continue
 		}

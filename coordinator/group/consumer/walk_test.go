@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kbroker/kbroker/coordinator/group/assign"
 	"github.com/kbroker/kbroker/coordinator/group/classic"
@@ -26,6 +27,7 @@ type client struct {
 	full     bool // the next heartbeat says everything
 	lazy     int  // heartbeats before it gives up revoked partitions
 	wanted   assign.Partitions
+	waiting  bool // for an answer
 }
 
 func (c *client) request() HeartbeatRequest {
@@ -83,15 +85,21 @@ type walk struct {
 	*world
 	r       *rand.Rand
 	clients []*client
+	old     []*oldClient
 }
 
 func (w *walk) beat(c *client) {
+	if c.waiting {
+		return
+	}
+	c.waiting = true
 	r := c.request()
 	w.sayf("%s beats epoch %d owned %v", c.id, r.MemberEpoch, w.named(r.Owned))
 	lost := w.r.IntN(12) == 0
 	w.turn(func(x *journal.Turn) {
 		w.g.Heartbeat(x, w.image, r, func(resp HeartbeatResponse) {
 			w.sayf("%s <- %d %v %s", c.id, resp.MemberEpoch, resp.Err, w.named(resp.Assignment))
+			c.waiting = false
 			if lost {
 				c.full = true
 				return
@@ -137,6 +145,9 @@ func (w *walk) step() {
 	switch n := w.r.IntN(100); {
 	case n < 8 && len(w.clients) < 7:
 		w.add()
+	case n < 9 && len(w.old) < 3:
+		w.ids++
+		w.old = append(w.old, &oldClient{id: fmt.Sprintf("c%d", w.ids), topics: w.someTopics(), rejoin: true})
 	case n < 12:
 		w.setTopic(fmt.Sprintf("t%d", w.r.IntN(4)), int32(w.r.IntN(6)))
 	case n < 22:
@@ -144,24 +155,39 @@ func (w *walk) step() {
 	case n < 24:
 		w.sayf("restart")
 		w.restart()
+		w.hold = false
+		for _, c := range w.clients {
+			c.full, c.waiting = c.full || c.waiting, false
+		}
+		for _, c := range w.old {
+			c.waiting = false
+		}
+	case n < 26:
+		if w.hold = w.r.IntN(2) == 0; !w.hold {
+			w.release([]error{nil, kerr.RequestTimedOut}[w.r.IntN(2)])
+		}
 	case n < 28:
 		w.fail = nil
 		if w.r.IntN(3) == 0 {
 			w.fail = []error{kerr.NotEnoughReplicas, kerr.NotLeaderForPartition}[w.r.IntN(2)]
 		}
+	case n < 45 && len(w.old) > 0:
+		w.beatOld(w.old[w.r.IntN(len(w.old))])
+	case n < 47 && len(w.old) > 0:
+		w.endOld(w.old[w.r.IntN(len(w.old))])
 	case c == nil:
-	case n < 31: // dies without a word
+	case n < 51: // dies without a word
 		w.clients = slices.DeleteFunc(w.clients, func(o *client) bool { return o == c })
-	case n < 35: // leaves
+	case n < 55: // leaves
 		c.epoch = leaveEpoch
 		if c.instance != nil && w.r.IntN(2) == 0 {
 			c.epoch = staticLeaveEpoch
 		}
 		w.beat(c)
 		w.clients = slices.DeleteFunc(w.clients, func(o *client) bool { return o == c })
-	case n < 38:
+	case n < 58:
 		c.topics, c.full = w.someTopics(), true
-	case n < 40:
+	case n < 60:
 		c.lazy = w.r.IntN(20)
 	default:
 		w.beat(c)
@@ -170,11 +196,15 @@ func (w *walk) step() {
 
 // calm lets all members beat until nothing moves any more.
 func (w *walk) calm() {
-	w.fail = nil
+	w.fail, w.hold = nil, false
+	w.release(nil)
 	for round := 0; round < 60; round++ {
 		for _, c := range w.clients {
 			c.lazy = 0
 			w.beat(c)
+		}
+		for _, c := range w.old {
+			w.beatOld(c)
 		}
 		w.advance(5 * time.Second)
 	}
@@ -196,8 +226,93 @@ func (w *walk) calm() {
 	}
 }
 
+// oldClient is a member of the classic protocol, with a cooperative assignor.
+type oldClient struct {
+	id         string
+	topics     []string
+	generation int32
+	owned      map[string][]int32
+	rejoin     bool
+	waiting    bool
+}
+
+func (c *oldClient) fail(err *kerr.Error) {
+	switch err {
+	case kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.FencedInstanceID:
+		c.owned, c.rejoin = nil, true
+	case nil:
+	default:
+		c.rejoin = true
+	}
+}
+
+func (w *walk) beatOld(c *oldClient) {
+	if c.waiting {
+		return
+	}
+	w.sayf("%s beats generation %d rejoin %v", c.id, c.generation, c.rejoin)
+	if !c.rejoin {
+		w.turn(func(x *journal.Turn) {
+			c.fail(w.g.ClassicHeartbeat(x, classic.HeartbeatRequest{MemberID: c.id, Generation: c.generation}))
+		})
+		return
+	}
+	m := kmsg.NewConsumerMemberMetadata()
+	m.Version, m.Topics = 3, c.topics
+	for topic, list := range c.owned {
+		m.OwnedPartitions = append(m.OwnedPartitions, kmsg.ConsumerMemberMetadataOwnedPartition{Topic: topic, Partitions: list})
+	}
+	c.waiting = true
+	w.turn(func(x *journal.Turn) {
+		w.g.ClassicJoin(x, w.image, classic.JoinRequest{
+			MemberID: c.id, SessionTimeout: 10 * time.Second, RebalanceTimeout: 20 * time.Second, ProtocolType: "consumer",
+			Protocols: []classic.Protocol{{Name: "sticky", Metadata: m.AppendTo(nil)}},
+		}, func(r classic.JoinResponse) {
+			c.waiting = false
+			c.fail(r.Err)
+			c.rejoin, c.generation = r.Err != nil, r.Generation
+		})
+	})
+	if c.rejoin || c.waiting {
+		return
+	}
+	c.waiting = true
+	w.turn(func(x *journal.Turn) {
+		w.g.ClassicSync(x, w.image, classic.SyncRequest{MemberID: c.id, Generation: c.generation}, func(r classic.SyncResponse) {
+			c.waiting = false
+			if c.fail(r.Err); r.Err != nil {
+				return
+			}
+			var a kmsg.ConsumerMemberAssignment
+			if err := a.ReadFrom(r.Assignment); err != nil {
+				w.t.Fatal(err)
+			}
+			owned := map[string][]int32{}
+			for _, t := range a.Topics {
+				owned[t.Topic] = t.Partitions
+			}
+			for topic, list := range c.owned {
+				for _, p := range list {
+					c.rejoin = c.rejoin || !slices.Contains(owned[topic], p) // it gave something up
+				}
+			}
+			c.owned = owned
+		})
+	})
+}
+
+// endOld ends a member, with a word or without.
+func (w *walk) endOld(c *oldClient) {
+	w.old = slices.DeleteFunc(w.old, func(o *oldClient) bool { return o == c })
+	if w.r.IntN(2) == 0 {
+		w.turn(func(x *journal.Turn) {
+			w.g.Leave(x, w.image, classic.LeaveRequest{Members: []classic.Leaving{{MemberID: c.id}}}, func([]classic.Left) {})
+		})
+	}
+}
+
 func TestRandomWalk(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(15) {
 		w := &walk{world: newWorld(t), r: rand.New(rand.NewPCG(seed, 1))}
 		for range 4 {
 			for range 60 {

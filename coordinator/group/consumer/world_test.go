@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -71,7 +72,10 @@ type world struct {
 	held   []func(*journal.Turn, error)
 	out    *strings.Builder // what happened
 	ids    int
-	cheap  bool // no checks
+	turns  int
+	shadow *Group // what a replay of the log so far makes
+	read   int    // how much of the log that is
+	cheap  bool   // no checks
 }
 
 func newWorld(t testing.TB) *world {
@@ -159,6 +163,11 @@ func (w *world) setTopic(name string, partitions int32) {
 // replay makes a group of records.
 func (w *world) replay(records []journal.Record) *Group {
 	g := New("g", w.config)
+	w.replayInto(g, records)
+	return g
+}
+
+func (w *world) replayInto(g *Group, records []journal.Record) {
 	for _, r := range records {
 		key, err := journal.ParseKey(r.Key)
 		if err != nil {
@@ -174,7 +183,6 @@ func (w *world) replay(records []journal.Record) *Group {
 		}
 		g.Replay(k, value)
 	}
-	return g
 }
 
 // compacted leaves the newest record of each key, in order; tombstones too or not.
@@ -195,17 +203,28 @@ func compacted(log []journal.Record, tombstones bool) []journal.Record {
 // restart puts in place of the group what is read back from the log.
 func (w *world) restart() {
 	w.g = w.replay(w.log)
-	w.wake, w.held = time.Time{}, nil
+	w.wake, w.held, w.shadow = time.Time{}, nil, nil
 	w.turn(func(x *journal.Turn) { w.g.Loaded(x) })
 }
 
 func (w *world) check() {
 	w.t.Helper()
+	if w.shadow == nil {
+		w.shadow, w.read = New("g", w.config), 0
+	}
+	w.replayInto(w.shadow, w.log[w.read:])
+	w.read = len(w.log)
+	replays := map[string]*Group{"log": w.shadow}
+	if w.turns++; w.turns%20 == 1 {
+		replays["compacted log"] = w.replay(compacted(w.log, true))
+		newest := compacted(w.log, false)
+		replays["compacted log without tombstones"] = w.replay(newest)
+		rand.Shuffle(len(newest), func(i, j int) { newest[i], newest[j] = newest[j], newest[i] })
+		replays["shuffled compacted log"] = w.replay(newest)
+	}
 	live := dump(w.g)
-	for name, log := range map[string][]journal.Record{
-		"log": w.log, "compacted log": compacted(w.log, true), "compacted log without tombstones": compacted(w.log, false),
-	} {
-		if replayed := dump(w.replay(log)); replayed != live {
+	for name, g := range replays {
+		if replayed := dump(g); replayed != live {
 			w.t.Fatalf("the %s makes another group\n%s\nthan the live one\n%s\nafter\n%s", name, replayed, live, w.out)
 		}
 	}
@@ -215,7 +234,7 @@ func (w *world) check() {
 			for topic, held := range h {
 				for _, p := range held.partitions {
 					if other, ok := owners[ownedPartition{topic, p}]; ok {
-						w.t.Fatalf("%s and %s both hold partition %d of %s after\n%s", other, s.id, p, topic[:4], w.out)
+						w.t.Fatalf("%s and %s both hold partition %d of %q after\n%s", other, s.id, p, topic[:4], w.out)
 					}
 					owners[ownedPartition{topic, p}] = s.id
 				}
@@ -292,4 +311,23 @@ func errorNamed(name string) *kerr.Error {
 		}
 	}
 	panic("no error " + name)
+}
+
+// TestALateTombstoneTakesNothingFromASuccessor: a log in which an older record of one key outlived a newer one of
+// another, as while it is being cleaned.
+func TestALateTombstoneTakesNothingFromASuccessor(t *testing.T) {
+	g := New("g", newWorld(t).config)
+	instance := "i"
+	held := holding{{1}: heldSince([]int32{0}, 1)}
+	for _, id := range []string{"old", "new"} {
+		m := newMember(id)
+		m.instance, m.assigned = &instance, held
+		memberSet{m}.apply(g)
+		currentSet{m}.apply(g)
+	}
+	currentGone{"old"}.apply(g)
+	memberGone{"old"}.apply(g)
+	if g.instances[instance] != "new" || g.owners[ownedPartition{[16]byte{1}, 0}] != "new" {
+		t.Errorf("instances %v, owners %v", g.instances, g.owners)
+	}
 }

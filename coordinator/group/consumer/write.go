@@ -90,6 +90,12 @@ func codeOf(err error) *kerr.Error {
 	}
 }
 
+// extend lets a member's session begin anew. With another timeout it may even end sooner.
+func (g *Group) extend(s *seat, now time.Time, timeout time.Duration) {
+	s.session = now.Add(timeout)
+	g.watch(s)
+}
+
 // watch makes sure of a Tick at the member's next timeout.
 func (g *Group) watch(s *seat) { g.watchAt(s.deadline()) }
 
