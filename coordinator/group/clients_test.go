@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -24,7 +25,7 @@ type client struct {
 	instance *string
 	rand     *rand.Rand
 
-	busy   bool
+	busy   atomic.Bool
 	modern bool // it speaks the new protocol at the moment
 	id     string
 	epoch  int32 // or generation

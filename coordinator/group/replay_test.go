@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,12 +62,14 @@ type walk struct {
 	clients   []*client
 	producers [3]struct {
 		journal.Producer
-		busy, open bool
+		busy atomic.Bool
+		open bool
 	}
 	partitions []offsets.Partition // all that there can be
 	version    uint64
 	story      []string // the last steps
 
+	// Under the journal's lock, as appends look at them.
 	refuse, fail bool // appends, waits for replicas, until the next step
 	// tainted are classic groups whose record was refused or not committed: Kafka lets those live on as if it had been.
 	tainted map[string]bool
@@ -137,13 +140,9 @@ func (w *walk) appended(records []journal.Record) error {
 
 func (w *walk) run(steps int) {
 	for step := range steps {
-		w.refuse, w.fail = w.rand.IntN(30) == 0, w.rand.IntN(60) == 0
-		w.journal.fails = nil
-		if w.fail {
-			w.journal.fails = kerr.RequestTimedOut
-		}
+		w.mishap(w.rand.IntN(30) == 0, w.rand.IntN(60) == 0)
 		if w.rand.IntN(100) == 0 {
-			w.journal.delay = 20 * time.Millisecond * time.Duration(w.rand.IntN(2))
+			w.slowness(20 * time.Millisecond * time.Duration(w.rand.IntN(2)))
 		}
 		about := w.step()
 		synctest.Wait()
@@ -158,14 +157,31 @@ func (w *walk) run(steps int) {
 			return
 		}
 	}
-	w.journal.delay = 0
+	w.mishap(false, false)
+	w.slowness(0)
 	time.Sleep(time.Hour)
 	synctest.Wait()
 	for _, c := range w.clients {
-		if c.busy {
+		if c.busy.Load() {
 			w.t.Errorf("%s was never answered", c.name)
 		}
 	}
+}
+
+// mishap has appends refused, and waits for replicas fail.
+func (w *walk) mishap(refuse, fail bool) {
+	w.journal.mu.Lock()
+	defer w.journal.mu.Unlock()
+	w.refuse, w.fail, w.journal.fails = refuse, fail, nil
+	if fail {
+		w.journal.fails = kerr.RequestTimedOut
+	}
+}
+
+func (w *walk) slowness(delay time.Duration) {
+	w.journal.mu.Lock()
+	defer w.journal.mu.Unlock()
+	w.journal.delay = delay
 }
 
 // note tells the story of a step.
@@ -216,16 +232,16 @@ func (w *walk) all(what string, f func()) string {
 
 // act has a client do something that makes some sense for it.
 func (w *walk) act(c *client) string {
-	if c.busy {
+	if c.busy.Load() {
 		return c.group
 	}
 	ctx, g := w.t.Context(), w.groups
 	start := func(what string, f func()) string {
 		w.note("%s %s of %s epoch %d: %s", c.name, c.id, c.group, c.epoch, what)
-		c.busy = true
+		c.busy.Store(true)
 		go func() {
 			f()
-			c.busy = false
+			c.busy.Store(false)
 		}()
 		return c.group
 	}
@@ -234,13 +250,14 @@ func (w *walk) act(c *client) string {
 		return start("commit", func() { c.commit(ctx, g, nil) })
 	case n < 25:
 		p := &w.producers[w.rand.IntN(len(w.producers))]
-		if p.busy {
+		if p.busy.Load() {
 			return c.group
 		}
-		p.busy, p.open = true, true
+		p.busy.Store(true)
+		p.open = true
 		return start("transactional commit", func() {
 			c.commit(ctx, g, &journal.Producer{ID: p.ID, Epoch: p.Epoch})
-			p.busy = false
+			p.busy.Store(false)
 		})
 	case n < 30:
 		return start("leave", func() { c.leave(ctx, g) })
@@ -262,7 +279,7 @@ func (w *walk) act(c *client) string {
 
 func (w *walk) endTxn() string {
 	p := &w.producers[w.rand.IntN(len(w.producers))]
-	if p.busy || !p.open {
+	if p.busy.Load() || !p.open {
 		return ""
 	}
 	p.open = false
@@ -287,22 +304,24 @@ func (w *walk) changeTopics() {
 
 // failover has the groups loaded anew, after all that waited were sent away.
 func (w *walk) failover() {
-	w.refuse, w.fail, w.journal.fails = false, false, nil
+	w.mishap(false, false)
 	w.groups.LeadershipChanged(0, w.epoch, false)
 	synctest.Wait()
 	for _, c := range w.clients {
-		if c.busy {
+		if c.busy.Load() {
 			w.t.Errorf("%s waits for a group that is not here\n%s", c.name, strings.Join(w.story, "\n"))
 		}
 	}
 	w.epoch++
 	lead(w.groups, w.journal, w.epoch)
 	synctest.Wait()
+	w.journal.mu.Lock()
 	clear(w.tainted)
 	clear(w.unsure)
+	w.journal.mu.Unlock()
 	for i := range 6 {
 		group := fmt.Sprintf("group-%d", i)
-		if _, stored := dumpOf(w.live(group), w.partitions); !stored {
+		if _, stored, _ := w.look(w.live(group)); !stored {
 			w.t.Errorf("%s is in a rebalance after it was loaded", group)
 		}
 	}
@@ -349,13 +368,30 @@ func (w *walk) replayed(entries []entry, group string) *actor {
 	return r.actors()[group]
 }
 
-func (w *walk) compare(group string, replayed *actor) {
-	live := w.live(group)
-	if live != nil && len(live.pending) > 0 {
-		return // to be seen when it is committed
+// look dumps a group in its mailbox. settled is false while it waits for a write to be committed.
+func (w *walk) look(a *actor) (d dump, stored, settled bool) {
+	if a == nil {
+		d, stored = dumpOf(nil, w.partitions)
+		return d, stored, true
 	}
-	want, stored := dumpOf(live, w.partitions)
-	got, _ := dumpOf(replayed, w.partitions)
+	looked := make(chan struct{})
+	a.box.Post(func() {
+		d, stored = dumpOf(a, w.partitions)
+		settled = len(a.pending) == 0
+		close(looked)
+	})
+	<-looked
+	return d, stored, settled
+}
+
+func (w *walk) compare(group string, replayed *actor) {
+	want, stored, settled := w.look(w.live(group))
+	if !settled {
+		return
+	}
+	got, _, _ := w.look(replayed)
+	w.journal.mu.Lock()
+	defer w.journal.mu.Unlock()
 	if w.unsure[group] {
 		got.offsets, want.offsets = "", ""
 	}

@@ -107,7 +107,7 @@ func (s *story) commit(d *datadriven.TestData) {
 		words := strings.Fields(line)
 		c := Commit{Partition: partition(s.t, words[0])}
 		c.Offset = Offset{Offset: int64(number(s.t, words[1])), LeaderEpoch: -1, CommitTime: -1, ExpireTime: -1}
-		length, rune := 0, "x"
+		length, letter := 0, "x"
 		for _, word := range words[2:] {
 			name, value, _ := strings.Cut(word, "=")
 			switch name {
@@ -122,12 +122,12 @@ func (s *story) commit(d *datadriven.TestData) {
 			case "length":
 				length = number(s.t, value)
 			case "rune":
-				rune = value
+				letter = value
 			case "err":
 				c.Err = byName(s.t, value)
 			}
 		}
-		c.Metadata += strings.Repeat(rune, length)
+		c.Metadata += strings.Repeat(letter, length)
 		commits = append(commits, c)
 	}
 	s.turn(func(x *journal.Turn) {
