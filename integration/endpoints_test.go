@@ -66,10 +66,11 @@ func expectUnready(t *testing.T, b *harness.Broker, part string) error {
 // seen every kind of traffic.
 func TestMetricsAreDocumented(t *testing.T) {
 	t.Parallel()
-	b := harness.StartBroker(t, harness.Options{})
+	b := harness.StartBroker(t, harness.Options{Config: withoutDelay})
 	c := harness.NewClient(t, b.Address(), kgo.AllowAutoTopicCreation())
 	harness.Produce(t, c, &kgo.Record{Topic: "t", Value: []byte("v")})
 	harness.Consume(t, b.Address(), "t", 1)
+	consumeAll(t, groupClients()[0], 1, b.Address(), "g", "t", 1)
 	conn := dial(t, b)
 	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\n\r\n"); err != nil {
 		t.Fatal(err)

@@ -316,30 +316,34 @@ func TestAJoinDoesNotHoldUpTheStop(t *testing.T) {
 	}
 }
 
+const groupResource = kmsg.ConfigResourceType(32)
+
+// alterHeartbeat sets the heartbeat interval of a group and returns the code of the answer.
+func alterHeartbeat(t *testing.T, c *kgo.Client, value string) int16 {
+	t.Helper()
+	q := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	r := kmsg.NewIncrementalAlterConfigsRequestResource()
+	r.ResourceType, r.ResourceName = groupResource, "my/group"
+	k := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+	k.Name, k.Value = "consumer.heartbeat.interval.ms", &value
+	r.Configs = append(r.Configs, k)
+	q.Resources = append(q.Resources, r)
+	a, err := q.RequestWith(harness.Context(t), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.Resources[0].ErrorCode
+}
+
 // TestGroupSettings changes a group's heartbeat interval while it runs (kafka-configs --entity-type groups).
 func TestGroupSettings(t *testing.T) {
 	b := harness.StartBroker(t, harness.Options{Config: withoutDelay})
 	c := harness.NewClient(t, b.Address())
 	ctx := harness.Context(t)
-	const group = kmsg.ConfigResourceType(32)
-	alter := func(value string) int16 {
-		q := kmsg.NewPtrIncrementalAlterConfigsRequest()
-		r := kmsg.NewIncrementalAlterConfigsRequestResource()
-		r.ResourceType, r.ResourceName = group, "my/group"
-		k := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
-		k.Name, k.Value = "consumer.heartbeat.interval.ms", &value
-		r.Configs = append(r.Configs, k)
-		q.Resources = append(q.Resources, r)
-		a, err := q.RequestWith(ctx, c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return a.Resources[0].ErrorCode
-	}
-	if code := alter("1"); code != kerr.InvalidConfig.Code {
+	if code := alterHeartbeat(t, c, "1"); code != kerr.InvalidConfig.Code {
 		t.Errorf("an interval of 1 ms is answered %d", code)
 	}
-	if code := alter("7000"); code != 0 {
+	if code := alterHeartbeat(t, c, "7000"); code != 0 {
 		t.Fatalf("error %d", code)
 	}
 	heartbeat := func() time.Duration {
@@ -368,7 +372,7 @@ func TestGroupSettings(t *testing.T) {
 		t.Errorf("after a restart every %v", got)
 	}
 	q := kmsg.NewPtrListConfigResourcesRequest()
-	q.ResourceTypes = []int8{int8(group)}
+	q.ResourceTypes = []int8{int8(groupResource)}
 	if a, err := q.RequestWith(ctx, c); err != nil {
 		t.Error(err)
 	} else if len(a.ConfigResources) != 1 || a.ConfigResources[0].Name != "my/group" {
@@ -376,7 +380,7 @@ func TestGroupSettings(t *testing.T) {
 	}
 	d := kmsg.NewPtrDescribeConfigsRequest()
 	r := kmsg.NewDescribeConfigsRequestResource()
-	r.ResourceType, r.ResourceName = group, "my/group"
+	r.ResourceType, r.ResourceName = groupResource, "my/group"
 	d.Resources = append(d.Resources, r)
 	a, err := d.RequestWith(ctx, c)
 	if err != nil {

@@ -200,6 +200,7 @@ func (w *walk) step() string {
 	case n < 140:
 		return w.all("advance far", func() { time.Sleep(time.Duration(w.rand.IntN(50)) * time.Second) })
 	case n < 142:
+		w.mishap(false, false) // what is refused is tried again twice in a second: for days that takes long
 		return w.all("advance by days", func() { time.Sleep(time.Duration(w.rand.IntN(9)) * 24 * time.Hour) })
 	case n < 150:
 		return w.all("expire", func() { w.shard().each(func(a *actor, x *journal.Turn) { a.expire(x) }) })

@@ -17,71 +17,78 @@ import (
 	"github.com/kbroker/kbroker/coordinator/group/offsets"
 )
 
+// request is a request of a member m that nobody knows, and what it is told.
+type request struct {
+	name               string
+	do                 func(group string) *kerr.Error
+	elsewhere, unknown *kerr.Error
+	empty              *kerr.Error // of the group "", which exists
+}
+
+func requestsOf(ctx context.Context, g *Groups) []request {
+	return []request{
+		{
+			"join", func(id string) *kerr.Error { return g.Join(ctx, id, joinRequest("m")).Err },
+			kerr.NotCoordinator, kerr.UnknownMemberID, kerr.InvalidGroupID,
+		},
+		{
+			"sync", func(id string) *kerr.Error { return g.Sync(ctx, id, classic.SyncRequest{MemberID: "m"}).Err },
+			kerr.NotCoordinator, kerr.UnknownMemberID, kerr.InvalidGroupID,
+		},
+		{
+			"heartbeat", func(id string) *kerr.Error {
+				return g.Heartbeat(ctx, id, classic.HeartbeatRequest{MemberID: "m"})
+			},
+			kerr.NotCoordinator, kerr.UnknownMemberID, kerr.InvalidGroupID,
+		},
+		{"leave", func(id string) *kerr.Error {
+			left, err := g.Leave(ctx, id, classic.LeaveRequest{Members: []classic.Leaving{{MemberID: "m"}}})
+			if err == nil {
+				err = left[0].Err
+			}
+			return err
+		}, kerr.NotCoordinator, kerr.UnknownMemberID, kerr.InvalidGroupID},
+		{"heartbeat of the new protocol", func(id string) *kerr.Error {
+			return g.ConsumerHeartbeat(ctx, id, consumer.HeartbeatRequest{MemberID: "m", MemberEpoch: 3}).Err
+		}, kerr.NotCoordinator, kerr.GroupIDNotFound, kerr.InvalidRequest},
+		{
+			"commit of a member, v8", func(id string) *kerr.Error { return g.Commit(ctx, id, commitOf(1, "m", 1))[0].Err },
+			kerr.NotCoordinator, kerr.IllegalGeneration, kerr.UnknownMemberID,
+		},
+		{"commit of a member, v9", func(id string) *kerr.Error {
+			r := commitOf(1, "m", 1)
+			r.Version = 9
+			return g.Commit(ctx, id, r)[0].Err
+		}, kerr.NotCoordinator, kerr.GroupIDNotFound, kerr.UnknownMemberID},
+		{"fetch", func(id string) *kerr.Error {
+			_, err := g.Fetch(ctx, id, FetchRequest{MemberEpoch: -1})
+			return err
+		}, kerr.NotCoordinator, nil, nil},
+		{"delete offsets", func(id string) *kerr.Error {
+			_, err := g.DeleteOffsets(ctx, id, []offsets.Partition{{Topic: "orders", Index: 9}})
+			return err
+		}, kerr.NotCoordinator, kerr.GroupIDNotFound, kerr.InvalidGroupID},
+		{"describe", func(id string) *kerr.Error {
+			_, err := g.Describe(ctx, id)
+			return err
+		}, kerr.NotCoordinator, nil, nil},
+		{"describe of the new protocol", func(id string) *kerr.Error {
+			_, err := g.DescribeConsumer(ctx, id)
+			return err
+		}, kerr.NotCoordinator, kerr.GroupIDNotFound, kerr.InvalidGroupID},
+		{
+			"delete", func(id string) *kerr.Error { return g.Delete(ctx, id) },
+			kerr.NotCoordinator, kerr.GroupIDNotFound, nil,
+		},
+	}
+}
+
 // TestCodes holds what each request is told of groups that are not there, or may not be.
 func TestCodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, s := newMemoryJournal(), newSettings()
 		g := newGroups(t, j, s)
-		requests := []struct {
-			name               string
-			do                 func(group string) *kerr.Error
-			elsewhere, unknown *kerr.Error
-			empty              *kerr.Error // of the group "", which exists
-		}{
-			{
-				"join", func(id string) *kerr.Error { return g.Join(t.Context(), id, joinRequest("m")).Err },
-				kerr.NotCoordinator, kerr.UnknownMemberID, kerr.InvalidGroupID,
-			},
-			{
-				"sync", func(id string) *kerr.Error { return g.Sync(t.Context(), id, classic.SyncRequest{MemberID: "m"}).Err },
-				kerr.NotCoordinator, kerr.UnknownMemberID, kerr.InvalidGroupID,
-			},
-			{
-				"heartbeat", func(id string) *kerr.Error {
-					return g.Heartbeat(t.Context(), id, classic.HeartbeatRequest{MemberID: "m"})
-				},
-				kerr.NotCoordinator, kerr.UnknownMemberID, kerr.InvalidGroupID,
-			},
-			{"leave", func(id string) *kerr.Error {
-				left, err := g.Leave(t.Context(), id, classic.LeaveRequest{Members: []classic.Leaving{{MemberID: "m"}}})
-				if err == nil {
-					err = left[0].Err
-				}
-				return err
-			}, kerr.NotCoordinator, kerr.UnknownMemberID, kerr.InvalidGroupID},
-			{"heartbeat of the new protocol", func(id string) *kerr.Error {
-				return g.ConsumerHeartbeat(t.Context(), id, consumer.HeartbeatRequest{MemberID: "m", MemberEpoch: 3}).Err
-			}, kerr.NotCoordinator, kerr.GroupIDNotFound, kerr.InvalidRequest},
-			{
-				"commit of a member, v8", func(id string) *kerr.Error { return g.Commit(t.Context(), id, commitOf(1, "m", 1))[0].Err },
-				kerr.NotCoordinator, kerr.IllegalGeneration, kerr.UnknownMemberID,
-			},
-			{"commit of a member, v9", func(id string) *kerr.Error {
-				r := commitOf(1, "m", 1)
-				r.Version = 9
-				return g.Commit(t.Context(), id, r)[0].Err
-			}, kerr.NotCoordinator, kerr.GroupIDNotFound, kerr.UnknownMemberID},
-			{"fetch", func(id string) *kerr.Error {
-				_, err := g.Fetch(t.Context(), id, FetchRequest{MemberEpoch: -1})
-				return err
-			}, kerr.NotCoordinator, nil, nil},
-			{"delete offsets", func(id string) *kerr.Error {
-				_, err := g.DeleteOffsets(t.Context(), id, []offsets.Partition{{Topic: "orders", Index: 9}})
-				return err
-			}, kerr.NotCoordinator, kerr.GroupIDNotFound, kerr.InvalidGroupID},
-			{"describe", func(id string) *kerr.Error {
-				_, err := g.Describe(t.Context(), id)
-				return err
-			}, kerr.NotCoordinator, nil, nil},
-			{"describe of the new protocol", func(id string) *kerr.Error {
-				_, err := g.DescribeConsumer(t.Context(), id)
-				return err
-			}, kerr.NotCoordinator, kerr.GroupIDNotFound, kerr.InvalidGroupID},
-			{
-				"delete", func(id string) *kerr.Error { return g.Delete(t.Context(), id) },
-				kerr.NotCoordinator, kerr.GroupIDNotFound, nil,
-			},
-		}
+		requests := requestsOf(t.Context(), g)
 		check := func(group, where string, want func(i int) *kerr.Error) {
 			for i, r := range requests {
 				if got := r.do(group); got != want(i) {
