@@ -55,11 +55,12 @@ func (s *shard) load(ctx context.Context) {
 		return
 	}
 	actors := r.actors()
+	groups := len(actors) // activate gives them away
 	if !s.activate(actors, r.open) {
 		return
 	}
 	s.groups.metrics.loaded("loaded", took)
-	s.log.Info("loaded groups", zap.Int("groups", len(actors)), zap.Int64("entries", r.entries), zap.Duration("took", took))
+	s.log.Info("loaded groups", zap.Int("groups", groups), zap.Int64("entries", r.entries), zap.Duration("took", took))
 }
 
 // replay is the groups of a partition as they come out of its log.
