@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"maps"
 	"sync"
 	"time"
 
@@ -17,12 +16,12 @@ type CleanerStats struct {
 	Keyless        int64         // records without a key, which a compacted topic drops
 	Busy           time.Duration // spent cleaning, of all threads
 
-	LastLook        time.Time        // when a thread last looked for a dirty log
-	DirtiestRatio   float64          // of the dirtiest log at that time
-	Overdue         time.Duration    // longest that a log was dirty beyond max.compaction.lag.ms then
-	BufferUsed      float64          // share of the map's slots that the last cleaning used
-	Uncleanable     map[string]int   // logs that cannot be cleaned, by log directory
-	UncleanableSize map[string]int64 // dirty bytes of those
+	LastLook         time.Time        // when a thread last looked for a dirty log
+	DirtiestRatio    float64          // of the dirtiest log at that time
+	Overdue          time.Duration    // longest that a log was dirty beyond max.compaction.lag.ms then
+	MapUsed          float64          // share of the map's slots that the last cleaning used
+	Uncleanable      map[string]int   // logs that cannot be cleaned, by log directory
+	UncleanableBytes map[string]int64 // dirty bytes of those
 }
 
 type uncleanableLogs struct {
@@ -32,20 +31,26 @@ type uncleanableLogs struct {
 
 // cleanerStats guards CleanerStats.
 type cleanerStats struct {
-	mu sync.Mutex
-	s  CleanerStats
+	mu          sync.Mutex
+	s           CleanerStats
+	uncleanable map[string]uncleanableLogs // by directory; not changed once it is here
 }
 
 // CleanerStats describes the work of the log cleaner; it is all zero where there is none.
 func (m *Manager) CleanerStats() CleanerStats {
-	if m.cleaner == nil {
-		return CleanerStats{}
+	var s CleanerStats
+	var uncleanable map[string]uncleanableLogs
+	if m.cleaner != nil {
+		c := &m.cleaner.stats
+		c.mu.Lock()
+		s, uncleanable = c.s, c.uncleanable
+		c.mu.Unlock()
 	}
-	c := &m.cleaner.stats
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := c.s
-	s.Uncleanable, s.UncleanableSize = maps.Clone(s.Uncleanable), maps.Clone(s.UncleanableSize)
+	s.Uncleanable, s.UncleanableBytes = map[string]int{}, map[string]int64{}
+	for _, d := range m.dirs {
+		in := uncleanable[d.path]
+		s.Uncleanable[d.path], s.UncleanableBytes[d.path] = in.logs, in.bytes
+	}
 	return s
 }
 
@@ -59,10 +64,7 @@ func (c *cleanerStats) found(ratio float64, overdue time.Duration, uncleanable m
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.s.DirtiestRatio, c.s.Overdue = ratio, overdue
-	c.s.Uncleanable, c.s.UncleanableSize = map[string]int{}, map[string]int64{}
-	for dir, in := range uncleanable {
-		c.s.Uncleanable[dir], c.s.UncleanableSize[dir] = in.logs, in.bytes
-	}
+	c.uncleanable = uncleanable
 }
 
 func (c *cleanerStats) add(done *cleaned, took time.Duration) {
@@ -75,7 +77,7 @@ func (c *cleanerStats) add(done *cleaned, took time.Duration) {
 	if done.end > 0 {
 		c.s.Cleanings++
 		c.s.RecordsDropped += done.recordsRead - done.recordsWritten
-		c.s.BufferUsed = done.utilization
+		c.s.MapUsed = done.utilization
 	}
 }
 
