@@ -27,22 +27,39 @@ func (t *cleanerThread) clean(ctx context.Context, d *dirtyLog, now time.Time) (
 	}
 	segments := *l.segments.Load()
 	if err := t.mapKeys(ctx, d, segments, settings); err != nil {
-		return done, l.failed("map the keys of", err)
+		return done, l.cleaningFailed("map the keys of", err)
 	}
 	done.mapTime, done.mapBytes, done.utilization = time.Since(now), done.bytesRead, t.keys.utilization()
 	done.bytesRead = 0
 
-	clean, err := t.newCleaning(d, segments, config, now, &done)
-	if err != nil {
-		return done, l.failed("clean", err)
+	copied := segmentsIn(segments, segments[0].base, t.keys.latest+1)
+	if len(copied) == 0 {
+		return done, nil // a log that is not due
 	}
-	for _, group := range groupSegments(segmentsIn(segments, segments[0].base, t.keys.latest+1), config, d.end) {
+	clean, err := t.newCleaning(d, segments, copied, config, now, &done)
+	if err != nil {
+		return done, l.cleaningFailed("clean", err)
+	}
+	for _, group := range groupSegments(copied, config, d.end) {
 		if err := clean.group(ctx, group); err != nil {
-			return done, l.failed("clean", err)
+			return done, l.cleaningFailed("clean", err)
 		}
 	}
 	done.end = t.keys.latest + 1
 	return done, t.c.checkpoint(l, done.end)
+}
+
+// errUnfit is wrapped by errors that are about what a log holds, not about the disk.
+var errUnfit = errors.New("cannot be cleaned")
+
+// cleaningFailed is failed but for errors that have nothing to do with the disk.
+func (l *Log) cleaningFailed(attempt string, err error) error {
+	for _, other := range []error{errCleaningAborted, context.Canceled, record.ErrCorrupt, errUnfit} {
+		if errors.Is(err, other) {
+			return fmt.Errorf("%s %s: %w", attempt, l.tp, err)
+		}
+	}
+	return l.failed(attempt, err)
 }
 
 // charge counts bytes and waits for the rate.
@@ -177,12 +194,13 @@ type logCleaning struct {
 }
 
 // newCleaning prepares the copying, once the keys are mapped.
-func (t *cleanerThread) newCleaning(d *dirtyLog, all []*segment, config *Config, now time.Time, done *cleaned) (*logCleaning, error) {
-	aborted, err := d.log.abortedTxns(all[0].base, t.keys.latest+1)
+func (t *cleanerThread) newCleaning(d *dirtyLog, all, copied []*segment, config *Config, now time.Time, done *cleaned) (*logCleaning, error) {
+	c := &logCleaning{t: t, log: d.log, config: config, all: all, done: done}
+	// To the end of what is copied, which may be beyond what the map reflects.
+	aborted, err := d.log.abortedTxns(all[0].base, c.endOf(copied[len(copied)-1]))
 	if err != nil {
 		return nil, err
 	}
-	c := &logCleaning{t: t, log: d.log, config: config, all: all, done: done}
 	c.filter = batchFilter{
 		keys: &t.keys, txns: newTxnTracker(aborted), last: d.log.lastRecords(), done: done,
 		now: now.UnixMilli(), horizon: addMillis(now.UnixMilli(), config.DeleteRetention),

@@ -55,7 +55,7 @@ func (f *batchFilter) filter(e *scannedEntry) (filtered, error) {
 		err = e.verify() // before anything is lost by it
 	}
 	if err != nil {
-		return filtered{}, fmt.Errorf("clean batch that ends at offset %d: %w", e.last, err)
+		return filtered{}, fmt.Errorf("%w: batch that ends at offset %d: %w", errUnfit, e.last, err)
 	}
 	return kept, nil
 }

@@ -25,11 +25,15 @@ var segmentSuffixes = []string{logSuffix, offsetSuffix, timeSuffix, txnSuffix}
 //
 // Each step is durable before the next one begins, since nothing is said about the order in which renamings reach the disk:
 //
+//  0. The copies are there under their .cleaned names, with all their files.
 //  1. The copies become .swap, the last one first. One that is still .cleaned tells a start that all are void.
 //  2. The list of segments changes. Readers who come now read the copies.
 //  3. The originals become .deleted. A start that finds .swap files removes what is left of the originals.
 //  4. The copies get their final names, and then their indexes: an index of that name beside a .log.swap is an original.
 func (l *Log) swapIn(originals, copies []*segment) error {
+	if err := l.syncNames(); err != nil {
+		return err
+	}
 	for _, s := range slices.Backward(copies) {
 		if err := s.rename(stageSwapped); err != nil {
 			return err
@@ -83,8 +87,8 @@ func (l *Log) publish(originals, copies []*segment) (stale []string) {
 	segments := *l.segments.Load()
 	at := floorSegment(segments, originals[0].base)
 	replaced := slices.Concat(segments[:at], copies, segments[at+len(originals):])
+	l.marks.forgetPosition() // before anybody sees a segment to which it does not belong
 	l.segments.Store(&replaced)
-	l.marks.forgetPosition()
 	for _, s := range originals {
 		gone := !slices.ContainsFunc(copies, func(c *segment) bool { return c.base == s.base })
 		i := slices.Index(l.producers.snapshots, s.base)

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"slices"
@@ -8,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap/zapcore"
+
 	"github.com/kbroker/kbroker/protocol/record"
+	"github.com/kbroker/kbroker/storage/vfs"
 )
 
 func TestCleaningKeepsTheNewestRecordOfEachKeyAtItsOffset(t *testing.T) {
@@ -93,5 +97,157 @@ func TestRecordsWithoutAKeyAreDroppedAndCounted(t *testing.T) {
 	done := mustCleanAt(t, l, m, time.Now())
 	if got := keptRecords(t, l); len(got) != 1 || got[0].offset != 1 || done.keyless != 2 {
 		t.Errorf("kept %v, %d dropped", got, done.keyless)
+	}
+}
+
+func TestACorruptBatchMakesALogUncleanable(t *testing.T) {
+	for name, dirty := range map[string]bool{"dirty": true, "clean": false} {
+		t.Run(name, func(t *testing.T) {
+			mem := vfs.NewMem()
+			o := compactOptions(mem, compactConfig(), "/data")
+			logger, logs := observed()
+			o.Logger = logger
+			m, l := openLog(t, o)
+			defer mustClose(t, m)
+			mustAppend(t, l, pairs(t, record.BatchOptions{}, 1, pair{"a", "1"}, pair{"b", "1"}))
+			rollNow(t, l)
+			if !dirty {
+				mustCleanAt(t, l, m, time.Now())
+			}
+			mustAppend(t, l, pairs(t, record.BatchOptions{}, 1, pair{"a", "2"}, pair{"c", "1"}))
+			rollNow(t, l)
+			file, err := mem.OpenFile((*l.segments.Load())[0].path(logSuffix))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := file.WriteAt([]byte{'c'}, 61+6); err != nil { // the key a, which becomes another
+				t.Fatal(err)
+			}
+			file.Close()
+			before := readAllUnchecked(t, l)
+			thread := &cleanerThread{c: m.cleaner}
+			for range 3 {
+				thread.cleanDirtiest(t.Context())
+			}
+			stats := m.CleanerStats()
+			if stats.Uncleanable["/data"] != 1 || stats.UncleanableBytes["/data"] == 0 || stats.Cleanings != 0 {
+				t.Errorf("stats %+v", stats)
+			}
+			if l.dir.offline() != nil || !bytes.Equal(readAllUnchecked(t, l), before) {
+				t.Error("the log changed, or went offline")
+			}
+			if n := logs.FilterLevelExact(zapcore.ErrorLevel).Len(); n != 1 {
+				t.Errorf("%d errors were logged", n)
+			}
+			mustAppend(t, l, pairs(t, record.BatchOptions{}, 1, pair{"a", "3"}))
+		})
+	}
+}
+
+// readAllUnchecked reads the sealed segments' bytes.
+func readAllUnchecked(t *testing.T, l *Log) []byte {
+	t.Helper()
+	s, err := l.Read(0, l.LogEndOffset(), 1<<20, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Release()
+	p := make([]byte, s.Size)
+	if _, err := s.ReadAt(p, 0); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestALargeBatchGrowsTheBufferAndSmallOnesFillSegments(t *testing.T) {
+	c := compactConfig().with(func(c *Config) { c.SegmentBytes = 300 << 10 })
+	_, m, l := compactLog(t, c)
+	large := strings.Repeat("large", 30<<10)
+	mustAppend(t, l, pairs(t, record.BatchOptions{}, 1, pair{"a", "1"}, pair{"large", large}, pair{"b", "1"}))
+	for i := range 300 {
+		mustAppend(t, l, pairs(t, record.BatchOptions{}, int64(i), pair{fmt.Sprint(i), strings.Repeat("v", 1000)}))
+	}
+	mustAppend(t, l, pairs(t, record.BatchOptions{}, 1, pair{"a", "2"}))
+	rollNow(t, l)
+	for range 3 {
+		mustCleanAt(t, l, m, time.Now())
+		if got := keptRecords(t, l); len(got) != 303 || got[0].value != large || got[0].offset != 1 {
+			t.Fatalf("kept %d records", len(got))
+		}
+		for _, s := range *l.segments.Load() {
+			if s.size.Load() > c.SegmentBytes {
+				t.Errorf("segment %d has %d bytes", s.base, s.size.Load())
+			}
+		}
+	}
+}
+
+// A batch that is written anew may be larger than it was; then a group does not fit one segment.
+func TestAGroupThatOutgrowsItsSegmentBecomesTwo(t *testing.T) {
+	c := compactConfig()
+	mem, m, l := compactLog(t, c)
+	for i := range 60 { // tombstones far from the horizon that they are to be relative to
+		mustAppend(t, l, pairs(t, record.BatchOptions{}, 5, pair{fmt.Sprint(i), nil}))
+	}
+	rollNow(t, l)
+	first := (*l.segments.Load())[0].size.Load()
+	l.SetConfig(c.with(func(c *Config) { c.SegmentBytes = first }))
+	mustCleanAt(t, l, m, time.Now())
+	got := keptRecords(t, l)
+	for i, k := range got {
+		if k.offset != int64(i) || k.timestamp != 5 {
+			t.Fatalf("record %+v", k)
+		}
+	}
+	for _, s := range *l.segments.Load() {
+		if s.size.Load() > first {
+			t.Errorf("segment %d has %d bytes of %d", s.base, s.size.Load(), first)
+		}
+	}
+	mustClose(t, m)
+	m, l = openLog(t, compactOptions(mem, c, "/data"))
+	defer mustClose(t, m)
+	if again := keptRecords(t, l); !reflect.DeepEqual(got, again) || len(got) != 60 {
+		t.Errorf("%d records, after reopening %d", len(got), len(again))
+	}
+}
+
+func TestWhatIsDirtyAndDue(t *testing.T) {
+	now := time.Now()
+	at := func(age time.Duration) int64 { return now.Add(-age).UnixMilli() }
+	for name, test := range map[string]struct {
+		change     func(*Config)
+		checkpoint int64
+		first, end int64
+		due        bool
+	}{
+		"all":                   {func(*Config) {}, -1, 0, 3, true},
+		"half":                  {func(c *Config) { c.MinCleanableRatio = 0.5 }, 1, 1, 3, true},
+		"below the ratio":       {func(c *Config) { c.MinCleanableRatio = 0.9 }, 2, 2, 3, false},
+		"overdue":               {func(c *Config) { c.MinCleanableRatio, c.MaxCompactionLag = 0.9, 30*time.Minute }, 2, 2, 3, true},
+		"not yet overdue":       {func(c *Config) { c.MinCleanableRatio, c.MaxCompactionLag = 0.9, 2*time.Hour }, 2, 2, 3, false},
+		"too new":               {func(c *Config) { c.MinCompactionLag = 150 * time.Minute }, -1, 0, 1, true},
+		"all too new":           {func(c *Config) { c.MinCompactionLag = 5 * time.Hour }, -1, 0, 0, false},
+		"clean":                 {func(*Config) {}, 3, 3, 3, false},
+		"checkpoint beyond end": {func(*Config) {}, 99, 0, 3, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := compactConfig().with(test.change)
+			_, m, l := compactLog(t, c)
+			for i, age := range []time.Duration{3 * time.Hour, 2 * time.Hour, time.Hour} {
+				mustAppend(t, l, pairs(t, record.BatchOptions{}, at(age), pair{fmt.Sprint(i), "v"}))
+				rollNow(t, l)
+			}
+			mustAppend(t, l, pairs(t, record.BatchOptions{}, at(0), pair{"active", "v"}))
+			if test.checkpoint >= 0 {
+				if err := m.cleaner.checkpoint(l, test.checkpoint); err != nil {
+					t.Fatal(err)
+				}
+			}
+			d, err := m.cleaner.dirtySection(l, c, now)
+			if err != nil || d.first != test.first || d.end != test.end || d.due(c) != test.due {
+				t.Errorf("[%d,%d) due %t ratio %f overdue %v %v", d.first, d.end, d.due(c), d.ratio(), d.overdue, err)
+			}
+		})
 	}
 }
