@@ -194,6 +194,7 @@ func (b *Broker) openLogs(ctx context.Context, o Options, overrides map[string]m
 		FlushInterval:                 c.FlushSchedulerInterval,
 		CheckpointInterval:            c.FlushOffsetCheckpointInterval,
 		StartOffsetCheckpointInterval: c.FlushStartOffsetCheckpointInterval,
+		Cleaner:                       cleanerSettings(b.config),
 		MaxOpenFiles:                  maxOpenSegments(),
 		Logger:                        o.Logger,
 		DirFailed:                     func(dir string, err error) { b.dirFailed(context.WithoutCancel(ctx), dir, err) },
@@ -202,6 +203,7 @@ func (b *Broker) openLogs(ctx context.Context, o Options, overrides map[string]m
 		return err
 	}
 	b.logs = logs
+	o.Registry.MustRegister(newCleanerMetrics(logs.CleanerStats))
 	return nil
 }
 

@@ -216,7 +216,11 @@ func (l *Log) appendFetched(c *Config, batches []byte) (Appended, error) {
 // appendRun writes consecutive entries that go into one segment.
 func (l *Log) appendRun(c *Config, run fetchedRun) error {
 	first, last := run.entries[0], run.entries[len(run.entries)-1]
-	if err := l.place(c, first.base, last.last, run.maxTimestamp, len(run.bytes)); err != nil {
+	base := first.base
+	if first.magic < 2 {
+		base = l.end.Load() // such an entry tells its last offset only
+	}
+	if err := l.place(c, base, last.last, run.maxTimestamp, len(run.bytes)); err != nil {
 		return l.failed("append to", err)
 	}
 	s := l.active()

@@ -10,11 +10,14 @@ import (
 	"go.uber.org/zap"
 )
 
-// Run does retention, flushing and checkpoints until ctx is done.
+// Run does retention, cleaning, flushing and checkpoints until ctx is done.
 func (m *Manager) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	running.Go(func() { m.runWork(ctx) })
 	running.Go(func() { m.runTrash(ctx) })
+	if m.cleaner != nil {
+		running.Go(func() { m.cleaner.run(ctx) })
+	}
 	running.Go(func() { m.every(ctx, m.o.RetentionInterval, m.retain) })
 	running.Go(func() { m.every(ctx, m.o.FlushInterval, m.flushOld) })
 	running.Go(func() { m.every(ctx, m.o.CheckpointInterval, m.checkpointRecoveryPoints) })
@@ -51,7 +54,7 @@ func (m *Manager) note(err error) {
 func (m *Manager) retain() error {
 	now := time.Now()
 	for _, l := range m.Logs() {
-		m.note(l.applyRetention(now))
+		m.note(l.tryRetention(now))
 	}
 	return nil
 }

@@ -130,6 +130,20 @@ func (c *offsetCheckpoint) change(tp TopicPartition, edit func(offset int64) (ch
 	return c.replace(offsets)
 }
 
+// set notes a partition's offset, and drops the entries that keep does not want.
+func (c *offsetCheckpoint) set(tp TopicPartition, offset int64, keep func(TopicPartition) bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	offsets := make(map[TopicPartition]int64, len(c.written)+1)
+	for other, at := range c.written {
+		if keep(other) {
+			offsets[other] = at
+		}
+	}
+	offsets[tp] = offset
+	return c.replace(offsets)
+}
+
 func (c *offsetCheckpoint) replace(offsets map[TopicPartition]int64) error {
 	if c.written != nil && maps.Equal(c.written, offsets) {
 		return nil

@@ -84,6 +84,8 @@ func (l *Log) retire() {
 
 // delete renames the folder, so that the partition is gone, and returns the new path.
 func (l *Log) delete() (string, error) {
+	l.cleaning.pause()
+	defer l.cleaning.resume()
 	l.flusher.begin()
 	defer l.flusher.end()
 	l.mu.Lock()

@@ -20,6 +20,11 @@ type Config struct {
 	FileDeleteDelay    time.Duration // file.delete.delay.ms
 	Delete             bool          // cleanup.policy has delete
 	Compact            bool          // cleanup.policy has compact
+	// What compaction obeys besides, where there is a cleaner.
+	DeleteRetention   time.Duration // delete.retention.ms; for tombstones and markers
+	MinCompactionLag  time.Duration // min.compaction.lag.ms
+	MaxCompactionLag  time.Duration // max.compaction.lag.ms; math.MaxInt64 for none
+	MinCleanableRatio float64       // min.cleanable.dirty.ratio
 	// Preallocate is preallocate. It has no effect: it served file systems that are slow to
 	// grow files, at the price of files whose end has to be searched after a crash.
 	Preallocate bool

@@ -180,7 +180,9 @@ func (x *index[E]) last(s *segment) (e E, found bool, err error) {
 		return e, false, err
 	}
 	defer r.close()
-	e, err = r.at(first - 1)
+	if e, err = r.at(first - 1); err == nil {
+		err = s.stillThere()
+	}
 	return e, err == nil, err
 }
 
@@ -218,7 +220,10 @@ func (x *index[E]) around(s *segment, after func(E) bool) (r around[E], err erro
 		return r, err
 	}
 	defer reader.close()
-	return r, reader.search(first, after, &r)
+	if err := reader.search(first, after, &r); err != nil {
+		return r, err
+	}
+	return r, s.stillThere()
 }
 
 // around is what index.around finds.
@@ -240,7 +245,7 @@ type indexReader[E indexEntry[E]] struct {
 
 func openIndex[E indexEntry[E]](s *segment) (indexReader[E], error) {
 	var zero E
-	file, err := s.log.dir.fs.Open(s.path(zero.suffix()))
+	file, err := s.openFile(zero.suffix())
 	if err != nil {
 		return indexReader[E]{}, fmt.Errorf("open index: %w", err)
 	}

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -128,7 +129,16 @@ func (ld *loader) tidy() error {
 		}
 		return offset >= firstCleaned
 	})
-	for _, name := range remove {
+	// Those that a .cleaned makes void go first, and for good: without it they would seem to be valid.
+	slices.SortFunc(remove, func(a, b string) int {
+		return cmp.Compare(filepath.Ext(b), filepath.Ext(a)) // .swap, .deleted, .cleaned
+	})
+	for i, name := range remove {
+		if i > 0 && strings.HasSuffix(remove[i-1], swapSuffix) && !strings.HasSuffix(name, swapSuffix) {
+			if err := ld.log.syncNames(); err != nil {
+				return err
+			}
+		}
 		if err := removeIfThere(ld.log.dir.fs, ld.path(name)); err != nil {
 			return err
 		}
@@ -165,7 +175,27 @@ func (ld *loader) completeSwap(swaps []string) error {
 			return err
 		}
 	}
-	for _, name := range swaps {
+	// An original that came back after a copy got its name would overlap it.
+	if err := ld.log.syncNames(); err != nil {
+		return err
+	}
+	// The segments before their indexes, as swapIn does it: an index without a .swap beside it would be taken for the original's.
+	isLog := func(name string) bool { return strings.HasSuffix(name, logSuffix+swapSuffix) }
+	slices.SortFunc(swaps, func(a, b string) int {
+		switch {
+		case isLog(a) == isLog(b):
+			return strings.Compare(a, b)
+		case isLog(a):
+			return -1
+		}
+		return 1
+	})
+	for i, name := range swaps {
+		if i > 0 && isLog(swaps[i-1]) && !isLog(name) {
+			if err := ld.log.syncNames(); err != nil {
+				return err
+			}
+		}
 		if err := renameIfThere(ld.log.dir.fs, ld.path(name), ld.path(strings.TrimSuffix(name, swapSuffix))); err != nil {
 			return err
 		}

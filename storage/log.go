@@ -28,6 +28,7 @@ type Log struct {
 	marks    marks
 	epochs   leaderEpochs
 	flusher  flusher
+	cleaning cleaning
 
 	// cut: the active segment was truncated, which may not be durable. folderDirty: names in the folder may not be durable. metaDirty: partition.metadata is
 	// to be written. fresh: the folder itself may not be durable.
@@ -161,6 +162,21 @@ func (l *Log) Producers() []Producer {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.producers.list()
+}
+
+// lastRecords tells what a cleaning must keep of the active producers.
+func (l *Log) lastRecords() map[int64]lastRecord {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := make(map[int64]lastRecord, len(l.producers.byID))
+	for id, p := range l.producers.byID {
+		r := lastRecord{noOffset, p.epoch}
+		if b := p.lastBatch(); b != nil {
+			r.offset = b.lastOffset
+		}
+		last[id] = r
+	}
+	return last
 }
 
 // HasOpenTransaction tells whether the producer has written to the log in a transaction that has no marker yet.

@@ -29,8 +29,10 @@ type Options struct {
 	FlushInterval                 time.Duration // log.flush.scheduler.interval.ms
 	CheckpointInterval            time.Duration // log.flush.offset.checkpoint.interval.ms
 	StartOffsetCheckpointInterval time.Duration // log.flush.start.offset.checkpoint.interval.ms
-	MaxOpenFiles                  int           // how many segment files may be open at once
-	Logger                        *zap.Logger
+	// Cleaner gives the settings of the log cleaner, as they are now. Nil: compacted logs are not cleaned.
+	Cleaner      func() CleanerSettings
+	MaxOpenFiles int // how many segment files may be open at once
+	Logger       *zap.Logger
 	// DirFailed is called once for a log directory that went offline, from a goroutine of its own. May be nil.
 	DirFailed func(dir string, err error)
 }
@@ -38,11 +40,12 @@ type Options struct {
 // Manager owns the log directories: their locks, the loading and recovery of logs, the
 // checkpoints and the background work.
 type Manager struct {
-	o      Options
-	logger *zap.Logger
-	dirs   []*directory // in the order of Options.Dirs, offline ones too
-	work   *workList
-	trash  *trash
+	o       Options
+	logger  *zap.Logger
+	dirs    []*directory // in the order of Options.Dirs, offline ones too
+	work    *workList
+	trash   *trash
+	cleaner *cleaner // nil when there is none
 
 	reports sync.WaitGroup // calls of DirFailed
 

@@ -155,6 +155,14 @@ func (m *marks) complete(first, last int64) {
 	m.unreplicated = insertTxn(m.unreplicated, t)
 }
 
+// forgetPosition is called when segments are replaced by others: positions in those mean nothing.
+func (m *marks) forgetPosition() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.position.store(logEnd{offset: noOffset})
+	m.recent = nil
+}
+
 // forget drops what is known of transactions and positions, before they are rebuilt, and
 // brings the high watermark into [start, end].
 func (m *marks) forget(start, end int64) {

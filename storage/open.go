@@ -23,6 +23,9 @@ func Open(o Options) (*Manager, error) {
 		o: o, logger: o.Logger.Named("storage"), work: newWorkList(), trash: newTrash(),
 		logs: map[TopicPartition]*Log{}, counts: map[*directory]int{},
 	}
+	if o.Cleaner != nil {
+		m.cleaner = &cleaner{m: m, settings: o.Cleaner}
+	}
 	files := newOpenFiles(o.FS, o.MaxOpenFiles)
 	for _, path := range o.Dirs {
 		m.dirs = append(m.dirs, m.newDirectory(filepath.Clean(path), files))

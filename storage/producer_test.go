@@ -138,7 +138,7 @@ func TestAbortedTransactionsAreListedByFirstOffsetOverSegments(t *testing.T) {
 		mustClose(t, m)
 		m, l = openLog(t, testOptions(mem, c, "/data"))
 	}
-	mustClose(t, m)
+	defer mustClose(t, m)
 	// The last stable offset goes into the index as it is when the marker is written.
 	entries, err := (*l.segments.Load())[len(segmentBases(l))-1].aborted.all((*l.segments.Load())[len(segmentBases(l))-1])
 	if err != nil || entries[len(entries)-1].lastStableOffset != 9 {

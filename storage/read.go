@@ -77,7 +77,8 @@ func (l *Log) Read(offset, upTo, maxBytes int64, minOne bool) (Slice, error) {
 		// The end before the list: whatever is below the end is in a list loaded later,
 		// unless the head of the log was dropped.
 		end := l.end.Load()
-		segments := *l.segments.Load()
+		list := l.segments.Load()
+		segments := *list
 		if offset < l.start.Load() || offset > end || len(segments) == 0 || offset < segments[0].base {
 			return Slice{}, fmt.Errorf("read %s at %d: %w", l.tp, offset, ErrOffsetOutOfRange)
 		}
@@ -91,7 +92,7 @@ func (l *Log) Read(offset, upTo, maxBytes int64, minOne bool) (Slice, error) {
 		if l.closed.Load() {
 			return Slice{}, fmt.Errorf("read %s: %w", l.tp, ErrClosed)
 		}
-		if current := *l.segments.Load(); len(current) == len(segments) && current[0] == segments[0] {
+		if l.segments.Load() == list {
 			// Being truncated fully; what comes next starts elsewhere.
 			return Slice{}, fmt.Errorf("read %s at %d: %w", l.tp, offset, ErrOffsetOutOfRange)
 		}
@@ -216,30 +217,47 @@ type Aborted struct {
 
 // AbortedIn lists the aborted transactions that touch [from, to), by first offset.
 func (l *Log) AbortedIn(from, to int64) ([]Aborted, error) {
-	segments := *l.segments.Load()
+	txns, err := l.abortedTxns(from, to)
+	if err != nil {
+		return nil, l.failed("read", err)
+	}
 	var found []Aborted
-	for _, s := range segments[floorSegment(segments, from):] {
-		entries, err := s.aborted.all(s)
-		if err != nil && s.isGone() {
-			continue // below the log start by now
-		}
-		if err != nil {
-			return nil, l.failed("read", err)
-		}
-		complete := false
-		for _, a := range entries {
-			if a.last >= from && a.first < to {
-				found = append(found, Aborted{a.producerID, a.first})
-			}
-			if a.lastStableOffset >= to {
-				complete = true // later markers end transactions that begin after
-				break
-			}
-		}
-		if complete {
-			break
-		}
+	for _, a := range txns {
+		found = append(found, Aborted{a.producerID, a.first})
 	}
 	sort.Slice(found, func(i, j int) bool { return found[i].FirstOffset < found[j].FirstOffset })
+	return found, nil
+}
+
+// abortedTxns lists the aborted transactions that touch [from, to), by marker.
+func (l *Log) abortedTxns(from, to int64) ([]abortedTxn, error) {
+	for {
+		list := l.segments.Load()
+		found, err := abortedIn((*list)[floorSegment(*list, from):], from, to)
+		if !errors.Is(err, errSegmentGone) || l.segments.Load() == list {
+			return found, err
+		}
+		// A segment was removed or replaced meanwhile.
+	}
+}
+
+func abortedIn(segments []*segment, from, to int64) (found []abortedTxn, err error) {
+	for _, s := range segments {
+		entries, err := s.aborted.all(s)
+		if err != nil && s.isGone() {
+			return nil, errSegmentGone
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range entries {
+			if a.last >= from && a.first < to {
+				found = append(found, a)
+			}
+			if a.lastStableOffset >= to {
+				return found, nil // later markers end transactions that begin after
+			}
+		}
+	}
 	return found, nil
 }

@@ -302,7 +302,9 @@ func (ld *loader) producersAt(base int64) error {
 // noBatchesIn tells whether an offset range lies between the end of one segment and the start of the next.
 func (l *Log) noBatchesIn(from, to int64) bool {
 	segments := *l.segments.Load()
-	return from == to || floorSegment(segments, from)+1 == floorSegment(segments, to)
+	i := floorSegment(segments, from)
+	ended := segments[i].base < from || segments[i].size.Load() == 0
+	return from == to || ended && i+1 == floorSegment(segments, to)
 }
 
 // replay applies the batches in [from, to) to the producer state.

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -34,6 +35,15 @@ func (l *Log) advanceStart(offset int64) {
 	l.marks.startAdvanced(offset)
 	l.epochs.truncateStart(offset)
 	l.logger().Info("log start offset advanced", zap.Int64("log_start_offset", offset))
+}
+
+// tryRetention applies retention unless the log is being cleaned, cut or deleted: the next time does as well.
+func (l *Log) tryRetention(now time.Time) error {
+	if _, ok := l.cleaning.begin(context.Background()); !ok {
+		return nil
+	}
+	defer l.cleaning.end()
+	return l.applyRetention(now)
 }
 
 // applyRetention discards the segments that retention.ms, retention.bytes or the log start

@@ -1,8 +1,10 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"sync"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kbroker/kbroker/protocol/record"
+	"github.com/kbroker/kbroker/storage/vfs"
 )
 
 // segment is one .log file with its indexes. The last one of a log is active: it alone is
@@ -17,6 +20,8 @@ import (
 type segment struct {
 	log  *Log
 	base int64
+	// stage says which names the files have (cleaner_swap.go).
+	stage atomic.Int32
 
 	// size is how many bytes readers may see. It is raised after they are written and before
 	// the log end is, so who loads size first and the log end second knows that
@@ -65,7 +70,43 @@ func createSegment(l *Log, base int64) (*segment, error) {
 }
 
 func (s *segment) path(suffix string) string {
+	stage := s.stage.Load()
+	if stage == stageLanding && suffix == logSuffix {
+		stage = stageFinal
+	}
+	return s.finalPath(suffix) + stageSuffixes[stage]
+}
+
+func (s *segment) finalPath(suffix string) string {
 	return s.log.folder() + string(os.PathSeparator) + segmentName(s.base, suffix)
+}
+
+// openFile opens one of the segment's files for reading. It may be getting its final name at this moment.
+func (s *segment) openFile(suffix string) (vfs.File, error) {
+	path := s.path(suffix)
+	file, err := s.log.dir.fs.Open(path)
+	if final := s.finalPath(suffix); path != final && errors.Is(err, fs.ErrNotExist) {
+		return s.log.dir.fs.Open(final)
+	}
+	return file, err
+}
+
+// modified is when the segment was last written to.
+func (s *segment) modified() (time.Time, error) {
+	info, err := s.log.dir.fs.Stat(s.finalPath(logSuffix))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("stat segment: %w", err)
+	}
+	return info.ModTime(), nil
+}
+
+// stillThere is asked after a file of the segment was read by its name: once the segment is gone, the name may be
+// that of another.
+func (s *segment) stillThere() error {
+	if s.isGone() {
+		return errSegmentGone
+	}
+	return nil
 }
 
 // cursor makes a cursor over the segment's bytes up to end. The file stays open, and the

@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kbroker/kbroker/protocol/record"
@@ -20,7 +21,8 @@ func (l *Log) OffsetForTimestamp(timestamp int64) (TimestampOffset, bool, error)
 	if err := l.dir.offline(); err != nil {
 		return TimestampOffset{}, false, err
 	}
-	for _, s := range *l.segments.Load() {
+	list := l.segments.Load()
+	for _, s := range *list {
 		newest, err := s.newest()
 		if err == nil && newest.timestamp >= timestamp {
 			var from int64
@@ -31,12 +33,15 @@ func (l *Log) OffsetForTimestamp(timestamp int64) (TimestampOffset, bool, error)
 				if found || err != nil {
 					return t, found, l.failed("search", err)
 				}
-				continue
 			}
 		}
 		if err != nil && !s.isGone() {
 			return TimestampOffset{}, false, l.failed("search", err)
 		}
+	}
+	// What was removed meanwhile may have been replaced.
+	if l.segments.Load() != list && slices.ContainsFunc(*list, (*segment).isGone) {
+		return l.OffsetForTimestamp(timestamp)
 	}
 	return TimestampOffset{}, false, nil
 }
@@ -48,10 +53,14 @@ func (l *Log) MaxTimestampOffset() (TimestampOffset, bool, error) {
 	}
 	var with *segment
 	largest := stamp{record.NoTimestamp, 0}
-	for _, s := range *l.segments.Load() {
+	list := l.segments.Load()
+	for _, s := range *list {
 		newest, err := s.newest()
 		if err != nil && !s.isGone() {
 			return TimestampOffset{}, false, l.failed("search", err)
+		}
+		if err != nil && l.segments.Load() != list {
+			return l.MaxTimestampOffset()
 		}
 		if err == nil && newest.timestamp > largest.timestamp {
 			with, largest = s, newest
@@ -128,9 +137,6 @@ func (s *segment) age(now time.Time) (time.Duration, error) {
 	if newest.timestamp >= 0 {
 		return now.Sub(time.UnixMilli(newest.timestamp)), nil
 	}
-	info, err := s.log.dir.fs.Stat(s.path(logSuffix))
-	if err != nil {
-		return 0, fmt.Errorf("stat segment: %w", err)
-	}
-	return now.Sub(info.ModTime()), nil
+	modified, err := s.modified()
+	return now.Sub(modified), err
 }

@@ -18,10 +18,8 @@ func (l *Log) TruncateTo(offset int64) error {
 	if offset < 0 {
 		return fmt.Errorf("truncate %s to %d: negative", l.tp, offset)
 	}
-	l.flusher.begin()
-	defer l.flusher.end()
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	unlock := l.lockToCut(offset)
+	defer unlock()
 	if err := l.usable(); err != nil {
 		return err
 	}
@@ -43,15 +41,37 @@ func (l *Log) TruncateFullyAndStartAt(offset int64) error {
 	if offset < 0 {
 		return fmt.Errorf("truncate %s to start at %d: negative", l.tp, offset)
 	}
-	l.flusher.begin()
-	defer l.flusher.end()
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	unlock := l.lockToCut(0)
+	defer unlock()
 	if err := l.usable(); err != nil {
 		return err
 	}
 	l.logger().Info("truncating fully", zap.Int64("offset", offset), zap.Int64("log_end_offset", l.end.Load()))
 	return l.failed("truncate", l.truncateFully(offset))
+}
+
+// lockToCut takes the locks for cutting at offset. A cleaning is aborted when sealed segments are concerned.
+func (l *Log) lockToCut(offset int64) (unlock func()) {
+	for paused := false; ; paused = true {
+		sealed := offset < l.active().base
+		if paused || sealed {
+			l.cleaning.pause()
+			paused = true
+		}
+		l.flusher.begin()
+		l.mu.Lock()
+		unlock = func() {
+			l.mu.Unlock()
+			l.flusher.end()
+			if paused {
+				l.cleaning.resume()
+			}
+		}
+		if paused || offset >= l.active().base {
+			return unlock
+		}
+		unlock() // a segment was rolled meanwhile
+	}
 }
 
 func (l *Log) truncate(offset int64) error {
@@ -131,6 +151,10 @@ func (l *Log) lowerCheckpoints(offset int64) error {
 		return err
 	}
 	err = l.dir.startOffsets.change(l.tp, func(at int64) (int64, bool) { return min(at, offset), true })
+	if err != nil {
+		return err
+	}
+	err = l.dir.cleaner.change(l.tp, func(at int64) (int64, bool) { return min(at, offset), true })
 	if err != nil {
 		return err
 	}

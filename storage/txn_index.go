@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
-
-	"github.com/kbroker/kbroker/storage/vfs"
 )
 
 const abortedEntrySize = 34
@@ -102,24 +100,27 @@ func (x *txnIndex) all(s *segment) ([]abortedTxn, error) {
 	if x.inFile == 0 {
 		return slices.Clone(x.waiting), nil
 	}
-	entries, err := readAborted(s.log.dir.fs, s.path(txnSuffix), x.inFile)
+	entries, err := readAborted(s, x.inFile)
+	if err == nil {
+		err = s.stillThere()
+	}
 	return append(entries, x.waiting...), err
 }
 
-func readAborted(fsys vfs.FS, path string, count int) ([]abortedTxn, error) {
-	file, err := fsys.Open(path)
+func readAborted(s *segment, count int) ([]abortedTxn, error) {
+	file, err := s.openFile(txnSuffix)
 	if err != nil {
 		return nil, fmt.Errorf("read transaction index: %w", err)
 	}
 	defer file.Close()
 	p := make([]byte, abortedEntrySize*count)
 	if _, err := file.ReadAt(p, 0); err != nil {
-		return nil, fmt.Errorf("read transaction index %s: %w", path, err)
+		return nil, fmt.Errorf("read transaction index of segment %d: %w", s.base, err)
 	}
 	entries := make([]abortedTxn, count, count+1)
 	for i := range entries {
 		if entries[i], err = parseAborted(p[i*abortedEntrySize:]); err != nil {
-			return nil, fmt.Errorf("read %s: %w", path, err)
+			return nil, fmt.Errorf("read transaction index of segment %d: %w", s.base, err)
 		}
 	}
 	return entries, nil
@@ -168,7 +169,7 @@ func (x *txnIndex) remove(s *segment) error {
 // and notes its entries.
 func (x *txnIndex) check(s *segment, info fs.FileInfo) error {
 	count := int(info.Size() / abortedEntrySize)
-	entries, err := readAborted(s.log.dir.fs, s.path(txnSuffix), count)
+	entries, err := readAborted(s, count)
 	if err != nil {
 		return err
 	}

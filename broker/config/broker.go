@@ -100,7 +100,7 @@ type Broker struct {
 	Quotas Quotas
 }
 
-// Cleaner is what the log cleaner needs; the settings of topics are in Topic.
+// Cleaner is what the log cleaner needs; the settings of topics are in Topic.Log.
 type Cleaner struct {
 	Enable              bool
 	Threads             int32

@@ -135,47 +135,47 @@ var logKeys = section{title: "Logs", keys: []key{
 // cleanerKeys are about compaction.
 var cleanerKeys = section{title: "Log cleaner", keys: []key{
 	{
-		"log.cleaner.enable", Boolean, "true", anything, Medium, ReadOnly, Later, whyCleaner,
+		"log.cleaner.enable", Boolean, "true", anything, Medium, ReadOnly, Acts, "",
 		"Runs the cleaner; without it compacted topics, __consumer_offsets among them, only grow.",
 	},
 	{
-		"log.cleaner.threads", Int, "1", atLeast(0), Medium, ClusterWide, Later, whyCleaner,
+		"log.cleaner.threads", Int, "1", atLeast(0), Medium, ClusterWide, Acts, "",
 		"Logs that are cleaned at a time.",
 	},
 	{
-		"log.cleaner.dedupe.buffer.size", Long, "134217728", anything, Medium, ClusterWide, Later, whyCleaner,
+		"log.cleaner.dedupe.buffer.size", Long, "134217728", anything, Medium, ClusterWide, Acts, "",
 		"Bytes for the maps of keys of all cleaners together; at least 1 MiB each.",
 	},
 	{
-		"log.cleaner.io.buffer.size", Int, "524288", atLeast(0), Medium, ClusterWide, Later, whyCleaner,
-		"Bytes for the I/O buffers of all cleaners together.",
+		"log.cleaner.io.buffer.size", Int, "524288", atLeast(0), Medium, ClusterWide, Acts, "",
+		"Bytes for the I/O buffers of all cleaners together; they grow for a batch that is larger.",
 	},
 	{
-		"log.cleaner.io.buffer.load.factor", Double, "0.9", anything, Medium, ClusterWide, Later, whyCleaner,
+		"log.cleaner.io.buffer.load.factor", Double, "0.9", anything, Medium, ClusterWide, Acts, "",
 		"How full a map of keys may become, as a share of its slots.",
 	},
 	{
-		"log.cleaner.io.max.bytes.per.second", Double, "1.7976931348623157E308", anything, Medium, ClusterWide, Later, whyCleaner,
+		"log.cleaner.io.max.bytes.per.second", Double, "1.7976931348623157E308", anything, Medium, ClusterWide, Acts, "",
 		"Bytes per second that all cleaners together may read and write.",
 	},
 	{
-		"log.cleaner.backoff.ms", Long, "15000", atLeast(0), Medium, ClusterWide, Later, whyCleaner,
+		"log.cleaner.backoff.ms", Long, "15000", atLeast(0), Medium, ClusterWide, Acts, "",
 		"Milliseconds to sleep when there is nothing to clean.",
 	},
 	{
-		"log.cleaner.min.cleanable.ratio", Double, "0.5", between(0, 1), Medium, ClusterWide, Later, whyCleaner,
+		"log.cleaner.min.cleanable.ratio", Double, "0.5", between(0, 1), Medium, ClusterWide, Acts, "",
 		"Share of a log that must be dirty before it is cleaned.",
 	},
 	{
-		"log.cleaner.delete.retention.ms", Long, "86400000", atLeast(0), Medium, ClusterWide, Later, whyCleaner,
+		"log.cleaner.delete.retention.ms", Long, "86400000", atLeast(0), Medium, ClusterWide, Acts, "",
 		"Milliseconds that a tombstone stays readable after it was cleaned.",
 	},
 	{
-		"log.cleaner.min.compaction.lag.ms", Long, "0", atLeast(0), Medium, ClusterWide, Later, whyCleaner,
+		"log.cleaner.min.compaction.lag.ms", Long, "0", atLeast(0), Medium, ClusterWide, Acts, "",
 		"Milliseconds that a record is safe from the cleaner.",
 	},
 	{
-		"log.cleaner.max.compaction.lag.ms", Long, "9223372036854775807", atLeast(1), Medium, ClusterWide, Later, whyCleaner,
+		"log.cleaner.max.compaction.lag.ms", Long, "9223372036854775807", atLeast(1), Medium, ClusterWide, Acts, "",
 		"Milliseconds after which a record is due for cleaning whatever the ratio.",
 	},
 }}

@@ -23,7 +23,7 @@ var topicKeys = section{title: "Topics", keys: []key{
 		"Level at which the broker compresses with zstd; negative levels trade size for speed.",
 	},
 	{
-		"delete.retention.ms", Long, "86400000", atLeast(0), Medium, PerTopic, Later, whyCleaner,
+		"delete.retention.ms", Long, "86400000", atLeast(0), Medium, PerTopic, Acts, "",
 		"Milliseconds that a tombstone stays readable after it was cleaned.",
 	},
 	{
@@ -59,7 +59,7 @@ var topicKeys = section{title: "Topics", keys: []key{
 		"Milliseconds that a segment stays on disk after its upload; -2 follows retention.ms.",
 	},
 	{
-		"max.compaction.lag.ms", Long, "9223372036854775807", atLeast(1), Medium, PerTopic, Later, whyCleaner,
+		"max.compaction.lag.ms", Long, "9223372036854775807", atLeast(1), Medium, PerTopic, Acts, "",
 		"Milliseconds after which a record is due for cleaning whatever the ratio.",
 	},
 	{
@@ -91,11 +91,11 @@ var topicKeys = section{title: "Topics", keys: []key{
 		"CreateTime keeps the producer's timestamps, LogAppendTime sets the broker's.",
 	},
 	{
-		"min.cleanable.dirty.ratio", Double, "0.5", between(0, 1), Medium, PerTopic, Later, whyCleaner,
+		"min.cleanable.dirty.ratio", Double, "0.5", between(0, 1), Medium, PerTopic, Acts, "",
 		"Share of the log that must be dirty before it is cleaned.",
 	},
 	{
-		"min.compaction.lag.ms", Long, "0", atLeast(0), Medium, PerTopic, Later, whyCleaner,
+		"min.compaction.lag.ms", Long, "0", atLeast(0), Medium, PerTopic, Acts, "",
 		"Milliseconds that a record is safe from the cleaner.",
 	},
 	{

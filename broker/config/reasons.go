@@ -6,7 +6,6 @@ const (
 	whyAllAcks        = "commits always wait for all in-sync replicas"
 	whyAlterDirs      = "moving replicas between log folders is not yet supported"
 	whyBacklog        = "the kernel's own limit (net.core.somaxconn) is used"
-	whyCleaner        = "the log cleaner is not yet there"
 	whyFetchers       = "there is one fetch loop per leader broker"
 	whyFollowers      = "followers do not fetch yet"
 	whyFormat         = "Kafka 3.x ignores it too: records are always written in format v2"

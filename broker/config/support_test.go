@@ -54,7 +54,7 @@ func TestWarnings(t *testing.T) {
 		{"retention.ms", "5", "its default for all topics is log.retention.ms"},
 		{"num.io.threads", "16", "f:1: num.io.threads=16 has no effect: " + whyGoroutines},
 		{"num.io.threads", "8", ""},
-		{"log.cleaner.threads", "2", "f:1: log.cleaner.threads=2 has no effect yet: " + whyCleaner},
+		{"log.cleaner.threads", "2", ""},
 		{"ssl.keystore.password", "hunter2", "f:1: ssl.keystore.password has no effect yet: " + whyTLS},
 		{"super.users", "User:a", "f:1: super.users has no effect: " + whyACL},
 		{"offsets.commit.required.acks", "1", "deprecated"},

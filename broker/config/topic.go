@@ -21,13 +21,6 @@ type Topic struct {
 	DownConversion        bool // message.downconversion.enable
 	CompressionType       string
 
-	// What the cleaner needs beside Log.
-
-	DeleteRetention   time.Duration // delete.retention.ms
-	MinCompactionLag  time.Duration
-	MaxCompactionLag  time.Duration
-	MinCleanableRatio float64 // min.cleanable.dirty.ratio
-
 	// Replicas that are throttled, as partition:broker, or "*" for all.
 
 	LeaderThrottled   []string
@@ -141,10 +134,6 @@ func (t *topics) build(vs values) *Topic {
 		UncleanLeaderElection: vs.truth("unclean.leader.election.enable"),
 		DownConversion:        vs.truth("message.downconversion.enable"),
 		CompressionType:       vs.text("compression.type"),
-		DeleteRetention:       vs.millis("delete.retention.ms"),
-		MinCompactionLag:      vs.millis("min.compaction.lag.ms"),
-		MaxCompactionLag:      vs.millis("max.compaction.lag.ms"),
-		MinCleanableRatio:     vs.get("min.cleanable.dirty.ratio").real,
 		LeaderThrottled:       vs.get("leader.replication.throttled.replicas").list,
 		FollowerThrottled:     vs.get("follower.replication.throttled.replicas").list,
 	}
@@ -161,11 +150,15 @@ func (t *topics) build(vs values) *Topic {
 		FileDeleteDelay:    vs.millis("file.delete.delay.ms"),
 		Delete:             slices.Contains(policy, "delete"),
 		Compact:            compact,
+		DeleteRetention:    vs.millis("delete.retention.ms"),
+		MinCompactionLag:   vs.millis("min.compaction.lag.ms"),
+		MaxCompactionLag:   vs.millis("max.compaction.lag.ms"),
+		MinCleanableRatio:  vs.get("min.cleanable.dirty.ratio").real,
 		Preallocate:        vs.truth("preallocate"),
 		ProducerExpiry:     t.expiry,
 	}
 	if compact { // the active segment cannot be cleaned, so it must not outlive the lag
-		topic.Log.SegmentAge = min(topic.Log.SegmentAge, topic.MaxCompactionLag)
+		topic.Log.SegmentAge = min(topic.Log.SegmentAge, topic.Log.MaxCompactionLag)
 	}
 	topic.Rules = record.Rules{
 		MaxMessageBytes:    int(vs.int64("max.message.bytes")),

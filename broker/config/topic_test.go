@@ -124,7 +124,7 @@ func TestTopicDefaultsComeFromTheBroker(t *testing.T) {
 		r.TimestampBeforeMax != 11 || r.TimestampAfterMax != 12 || r.Compacted {
 		t.Errorf("rules %+v", r)
 	}
-	if topic.MinInSyncReplicas != 2 || topic.UncleanLeaderElection || !topic.DownConversion || topic.MinCleanableRatio != 0.5 {
+	if topic.MinInSyncReplicas != 2 || topic.UncleanLeaderElection || !topic.DownConversion || topic.Log.MinCleanableRatio != 0.5 {
 		t.Errorf("topic %+v", topic)
 	}
 }

@@ -95,7 +95,7 @@ func downConvertEntry(out *appender, entry []byte, magic int8, firstOffset int64
 	}
 	defer it.Close()
 	if facts.codec != None {
-		return wrap(out, it, magic, facts)
+		return wrap(out, it, magic, facts, nil)
 	}
 	attributes := facts.attributes(None, magic)
 	for it.Next() {
@@ -117,8 +117,8 @@ func (f entryFacts) attributes(codec Codec, magic int8) byte {
 	return a
 }
 
-// wrap compresses the records into the value of one message.
-func wrap(out *appender, it *Iterator, magic int8, facts entryFacts) error {
+// wrap compresses the records into the value of one message: all, or those that keep wants.
+func wrap(out *appender, it *Iterator, magic int8, facts entryFacts, keep func(Record) bool) error {
 	start := len(out.b)
 	wrapper := Record{Timestamp: NoTimestamp, Value: []byte{}}
 	out.b = appendMessage(out.b, wrapper, 0, magic, facts.attributes(facts.codec, magic))
@@ -132,6 +132,9 @@ func wrap(out *appender, it *Iterator, magic int8, facts entryFacts) error {
 	first, count := int64(0), 0
 	for it.Next() {
 		r := it.Record()
+		if keep != nil && !keep(r) {
+			continue
+		}
 		if count == 0 {
 			first = r.Offset
 		}

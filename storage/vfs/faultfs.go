@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"time"
 )
 
 // Op names a call that Fault can make fail.
@@ -21,6 +22,7 @@ const (
 	OpMkdirAll
 	OpReadDir
 	OpStat
+	OpSetModTime
 	OpSyncDir
 	OpLock
 	OpSpace
@@ -35,7 +37,7 @@ const (
 
 var opNames = [...]string{
 	"open", "openfile", "create", "remove", "removeall", "rename", "mkdirall", "readdir", "stat",
-	"syncdir", "lock", "space", "read", "write", "truncate", "sync", "size", "send", "close",
+	"setmodtime", "syncdir", "lock", "space", "read", "write", "truncate", "sync", "size", "send", "close",
 }
 
 func (op Op) String() string { return opNames[op] }
@@ -137,6 +139,11 @@ func (f *Fault) Stat(path string) (fs.FileInfo, error) {
 		return nil, pathError(OpStat.String(), path, err)
 	}
 	return f.under.Stat(path)
+}
+
+// SetModTime implements FS.
+func (f *Fault) SetModTime(path string, modified time.Time) error {
+	return f.do(OpSetModTime, path, func(string) error { return f.under.SetModTime(path, modified) })
 }
 
 // Lock implements FS.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestFaultInjectsByCallAndPath(t *testing.T) {
@@ -20,24 +21,25 @@ func TestFaultInjectsByCallAndPath(t *testing.T) {
 	good := must[File](t)(f.Create("/good"))
 	near, _ := net.Pipe()
 	calls := map[Op]func() error{
-		OpOpen:      func() error { _, err := f.Open("/bad"); return err },
-		OpOpenFile:  func() error { _, err := f.OpenFile("/bad"); return err },
-		OpCreate:    func() error { _, err := f.Create("/bad"); return err },
-		OpRename:    func() error { return f.Rename("/bad", "/worse") },
-		OpRemove:    func() error { return f.Remove("/bad") },
-		OpRemoveAll: func() error { return f.RemoveAll("/bad") },
-		OpMkdirAll:  func() error { return f.MkdirAll("/bad") },
-		OpReadDir:   func() error { _, err := f.ReadDir("/bad"); return err },
-		OpStat:      func() error { _, err := f.Stat("/bad"); return err },
-		OpSyncDir:   func() error { return f.SyncDir("/bad") },
-		OpLock:      func() error { _, err := f.Lock("/bad"); return err },
-		OpSpace:     func() error { _, _, err := f.Space("/bad"); return err },
-		OpRead:      func() error { _, err := file.ReadAt(make([]byte, 1), 0); return err },
-		OpWrite:     func() error { _, err := file.WriteAt(make([]byte, 1), 0); return err },
-		OpTruncate:  func() error { return file.Truncate(1) },
-		OpSync:      file.Sync,
-		OpSize:      func() error { _, err := file.Size(); return err },
-		OpSend:      func() error { _, err := file.SendTo(near, 0, 1); return err },
+		OpOpen:       func() error { _, err := f.Open("/bad"); return err },
+		OpOpenFile:   func() error { _, err := f.OpenFile("/bad"); return err },
+		OpCreate:     func() error { _, err := f.Create("/bad"); return err },
+		OpRename:     func() error { return f.Rename("/bad", "/worse") },
+		OpRemove:     func() error { return f.Remove("/bad") },
+		OpRemoveAll:  func() error { return f.RemoveAll("/bad") },
+		OpMkdirAll:   func() error { return f.MkdirAll("/bad") },
+		OpReadDir:    func() error { _, err := f.ReadDir("/bad"); return err },
+		OpStat:       func() error { _, err := f.Stat("/bad"); return err },
+		OpSetModTime: func() error { return f.SetModTime("/bad", time.Now()) },
+		OpSyncDir:    func() error { return f.SyncDir("/bad") },
+		OpLock:       func() error { _, err := f.Lock("/bad"); return err },
+		OpSpace:      func() error { _, _, err := f.Space("/bad"); return err },
+		OpRead:       func() error { _, err := file.ReadAt(make([]byte, 1), 0); return err },
+		OpWrite:      func() error { _, err := file.WriteAt(make([]byte, 1), 0); return err },
+		OpTruncate:   func() error { return file.Truncate(1) },
+		OpSync:       file.Sync,
+		OpSize:       func() error { _, err := file.Size(); return err },
+		OpSend:       func() error { _, err := file.SendTo(near, 0, 1); return err },
 	}
 	if len(calls) != len(opNames)-1 {
 		t.Fatalf("%d calls tested of %d", len(calls), len(opNames)-1)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"time"
 )
 
 // FS is a file system. Paths are the operating system's. Errors satisfy errors.Is
@@ -26,6 +27,8 @@ type FS interface {
 	// ReadDir lists a directory in the order of names.
 	ReadDir(path string) ([]fs.DirEntry, error)
 	Stat(path string) (fs.FileInfo, error)
+	// SetModTime sets when a file was last modified, as Stat tells it. A crash may undo that.
+	SetModTime(path string, modified time.Time) error
 	// SyncDir makes creations, renames and removals in a directory durable.
 	SyncDir(path string) error
 	// Lock takes the lock file as the Java virtual machine takes it (a POSIX record

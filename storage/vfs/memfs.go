@@ -274,6 +274,20 @@ func (m *Mem) Stat(path string) (fs.FileInfo, error) {
 	return n.info(filepath.Base(path)), nil
 }
 
+// SetModTime implements FS.
+func (m *Mem) SetModTime(path string, modified time.Time) error {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	n, err := m.find("chtimes", path)
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.modTime = modified
+	return nil
+}
+
 // Lock implements FS. A second Lock fails with syscall.EAGAIN while the first is held.
 func (m *Mem) Lock(path string) (io.Closer, error) {
 	m.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -61,6 +62,11 @@ func (OS) ReadDir(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) 
 
 // Stat implements FS.
 func (OS) Stat(path string) (fs.FileInfo, error) { return os.Stat(path) }
+
+// SetModTime implements FS.
+func (OS) SetModTime(path string, modified time.Time) error {
+	return os.Chtimes(path, time.Time{}, modified)
+}
 
 // SyncDir implements FS.
 func (OS) SyncDir(path string) error {
