@@ -134,7 +134,8 @@ func (x *compactedRun) append() {
 }
 
 func (x *compactedRun) endTxn() {
-	for _, id := range slices.Sorted(maps.Keys(x.open))[:min(len(x.open), 1)] {
+	if len(x.open) > 0 {
+		id := slices.Min(slices.Collect(maps.Keys(x.open)))
 		kind := record.ControlType(x.r.IntN(2))
 		a := mustAppend(x.t, x.l, markerBatch(x.t, kind, id, 0, 0))
 		x.note("end transaction of %d at %d: %d", id, a.BaseOffset, kind)
@@ -146,7 +147,6 @@ func (x *compactedRun) endTxn() {
 		delete(x.open, id)
 		x.model.end = a.LastOffset + 1
 		x.l.SetHighWatermark(x.model.end)
-		return
 	}
 }
 
