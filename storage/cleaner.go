@@ -106,12 +106,13 @@ type cleanerThread struct {
 	c      *cleaner
 	number int
 	keys   keyMap
+	hashed []keySlot // keys of the batch at hand, with their offsets
 	in     batchReader
 	out    []byte
 }
 
 // rest gives the memory back, which may be much.
-func (t *cleanerThread) rest() { t.keys, t.in, t.out = keyMap{}, batchReader{}, nil }
+func (t *cleanerThread) rest() { t.keys, t.hashed, t.in, t.out = keyMap{}, nil, batchReader{}, nil }
 
 // cleanDirtiest cleans the dirtiest log and reports whether there was one and it went well.
 func (t *cleanerThread) cleanDirtiest(ctx context.Context) bool {

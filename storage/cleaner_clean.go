@@ -168,15 +168,20 @@ func (t *cleanerThread) mapRecords(e *scannedEntry, first int64) error {
 		return err
 	}
 	defer it.Close()
+	t.hashed = t.hashed[:0]
 	for it.Next() {
 		r := it.Record()
 		if r.Key == nil || r.Offset < first {
 			continue
 		}
+		high, low := t.keys.hash(r.Key)
+		t.hashed = append(t.hashed, keySlot{high, low, r.Offset})
+	}
+	for _, h := range t.hashed {
 		if t.keys.full() {
 			return errMapFull
 		}
-		t.keys.put(r.Key, r.Offset)
+		t.keys.put(h.high, h.low, h.next)
 	}
 	return it.Err()
 }

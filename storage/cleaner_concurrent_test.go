@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -139,7 +140,7 @@ func TestCuttingAndDeletingEndACleaning(t *testing.T) {
 				ended <- err
 			}()
 			for !l.cleaning.busy() {
-				time.Now() // until it began
+				runtime.Gosched()
 			}
 			if err := cut(m, l); err != nil {
 				t.Fatal(err)

@@ -25,7 +25,8 @@ type batchFilter struct {
 	// legacyDeletes: tombstones of the old formats stay; they cannot carry a horizon, so the segment's age decides.
 	legacyDeletes bool
 
-	keep []bool // by record of the batch at hand
+	keep []bool       // by record of the batch at hand
+	seen []seenRecord // the same before they were looked for
 	done *cleaned
 }
 
@@ -138,14 +139,18 @@ func (f *batchFilter) choose(entry []byte, deletes bool) (records, kept, tombsto
 		return 0, 0, 0, err
 	}
 	defer it.Close()
-	f.keep = f.keep[:0]
+	f.keep, f.seen = f.keep[:0], f.seen[:0]
 	for it.Next() {
 		r := it.Record()
-		keep := f.wanted(&r, deletes)
+		f.seen = append(f.seen, f.see(&r, deletes))
+	}
+	for i := range f.seen {
+		s := &f.seen[i]
+		keep := s.fate == stays || s.fate == ifNewest && s.offset >= f.keys.get(s.high, s.low)
 		f.keep = append(f.keep, keep)
 		if keep {
 			kept++
-			if r.Value == nil {
+			if s.tombstone {
 				tombstones++
 			}
 		}
@@ -154,18 +159,35 @@ func (f *batchFilter) choose(entry []byte, deletes bool) (records, kept, tombsto
 	return len(f.keep), kept, tombstones, it.Err()
 }
 
-// wanted tells whether a record is the newest of its key, as far as the map knows, and not a tombstone whose time is over.
-func (f *batchFilter) wanted(r *record.Record, deletes bool) bool {
+// seenRecord is what matters of a record.
+type seenRecord struct {
+	high, low uint64
+	offset    int64
+	fate      fate
+	tombstone bool
+}
+
+type fate int8
+
+const (
+	goes fate = iota
+	stays
+	ifNewest // it stays if it is the newest of its key
+)
+
+// see tells what becomes of a record as far as that does not depend on others.
+func (f *batchFilter) see(r *record.Record, deletes bool) seenRecord {
+	s := seenRecord{offset: r.Offset, tombstone: r.Value == nil}
 	switch {
 	case r.Offset > f.keys.latest:
-		return true
+		s.fate = stays
 	case r.Key == nil:
 		f.done.keyless++
-		return false
-	case r.Value == nil && !deletes:
-		return false
+	case r.Value != nil || deletes:
+		s.fate = ifNewest
+		s.high, s.low = f.keys.hash(r.Key)
 	}
-	return r.Offset >= f.keys.get(r.Key)
+	return s
 }
 
 // rebuild makes a batch of those records that keep names, at its offsets, and gives it a delete horizon if told to.

@@ -134,7 +134,8 @@ func (x *compactedRun) append() {
 }
 
 func (x *compactedRun) endTxn() {
-	for _, id := range slices.Sorted(maps.Keys(x.open))[:min(len(x.open), 1)] {
+	if len(x.open) > 0 {
+		id := slices.Min(slices.Collect(maps.Keys(x.open)))
 		kind := record.ControlType(x.r.IntN(2))
 		a := mustAppend(x.t, x.l, markerBatch(x.t, kind, id, 0, 0))
 		x.note("end transaction of %d at %d: %d", id, a.BaseOffset, kind)
@@ -146,7 +147,6 @@ func (x *compactedRun) endTxn() {
 		delete(x.open, id)
 		x.model.end = a.LastOffset + 1
 		x.l.SetHighWatermark(x.model.end)
-		return
 	}
 }
 
@@ -284,7 +284,7 @@ func TestACompactedLogHasTheNewestOfEachKeyWhateverHappens(t *testing.T) {
 
 // A crash before any call of the file system during a cleaning leaves a log that opens, has everything, and can be cleaned.
 func TestACrashAnywhereInACleaningLosesNothing(t *testing.T) {
-	for seed := range uint64(24) {
+	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { crashCleaning(t, seed) })
 	}
 }
@@ -333,7 +333,7 @@ func crashCleaning(t *testing.T, seed uint64) {
 		t.Fatalf("only %d crashes", len(crashes))
 	}
 	for i, c := range crashes {
-		if uint64(i)%3 != seed%3 {
+		if uint64(i)%5 != seed%5 {
 			continue // each takes milliseconds, and they are thousands
 		}
 		x.trace = []string{c.when}

@@ -31,6 +31,7 @@
 //	read.go timestamps.go  reading; searching by timestamp
 //	roll.go flush.go       new segments; durability, shared syncs, the recovery point
 //	marks.go               high watermark, open transactions, last stable offset
+//	cleaner.go             compaction, with a map of its files
 //	producer_state.go      idempotent and transactional producers
 //	truncate.go retention.go trash.go   cutting the tail; dropping the head; removing files
 //	open.go load.go recover.go close.go starting and stopping
@@ -65,6 +66,8 @@
 //   - Everything below the recovery point is durable, with all that a recovery derives from batches:
 //     indexes, leader epochs, snapshots. What lies above is derived anew. The checkpoint file may lag, but never be ahead;
 //     hence a truncation lowers it first.
+//   - Cleaned segments take the place of others in steps that are each durable before the next (cleaner_swap.go). All offsets stay,
+//     and the log as it is read by whoever wants the newest record of each key.
 //   - Segments are dropped from the end one by one, each durably: a gap must not look like a log.
 //   - Index files of sealed segments have exactly their entries. Kafka would take zeros behind them for entries.
 //   - partition.metadata is durable before the first record.
@@ -74,8 +77,10 @@
 //
 // In this order; those below Log.mu are held for moments and never over a sync or a wait:
 //
-//	Manager.mu → flusher's turn (of a Log) → Log.mu → marks.mu, leaderEpochs.mu, txnIndex.mu,
+//	Manager.mu → cleaning's turn (of a Log) → flusher's turn (of a Log) → Log.mu → marks.mu, leaderEpochs.mu, txnIndex.mu,
 //	segment.stampMu → segmentFile.mu → openFiles.mu
+//
+// The cleaning's turn is held as long as a cleaning takes; who cuts or deletes the log ends that first.
 //
 // Log.mu is held while a batch is checked, written and indexed, not while the disk is waited for; exceptions are rare
 // events: the first append of a new log, truncation, closing. Reading takes none of them but the
