@@ -1,0 +1,180 @@
+package story
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Seat is what a worker has to know.
+type Seat struct{ Address, Topic, Group, Name string }
+
+// Client is a library whose workers take part.
+type Client struct {
+	Name string
+	// Command is the program of one worker.
+	Command func(s Seat) *exec.Cmd
+	// Consumer says that its groups are of the consumer protocol of KIP-848.
+	Consumer bool
+	// Read turns a line of output into events; nil reads JSON, as the package's comment describes it.
+	Read func(line string) ([]Event, error)
+	// Mute says that workers do not tell what they own.
+	Mute bool
+}
+
+// Event is what a worker tells.
+type Event struct {
+	Event      string
+	Generation int32
+	Partitions []int32
+	Partition  int32
+	Offset     int64
+	Value      string
+}
+
+// worker is a process of a client.
+type worker struct {
+	name   string
+	cmd    *exec.Cmd
+	exited chan struct{}
+	err    error // of Wait; read after exited
+
+	mu      sync.Mutex // guards what follows
+	owns    []int32
+	records int
+	errors  bytes.Buffer // standard error
+}
+
+// logged keeps a worker's standard error, and what of its output is not an event.
+type logged struct{ w *worker }
+
+func (l logged) Write(p []byte) (int, error) {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	return l.w.errors.Write(p)
+}
+
+// start starts a worker; hear is given each of its events, in order.
+func start(t *testing.T, c Client, seat Seat, hear func(w *worker, e Event)) *worker {
+	t.Helper()
+	w := &worker{name: seat.Name, cmd: c.Command(seat), exited: make(chan struct{})}
+	w.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, in := io.Pipe()
+	w.cmd.Stdout = in
+	w.cmd.Stderr = logged{w}
+	if c.Read != nil {
+		w.cmd.Stderr = in // kcat tells there of its partitions
+	}
+	if err := w.cmd.Start(); err != nil {
+		t.Fatalf("start worker %s: %v", w.name, err)
+	}
+	var reading sync.WaitGroup
+	reading.Go(func() { w.read(t, c, out, hear) })
+	go func() {
+		w.err = w.cmd.Wait()
+		in.Close()
+		reading.Wait()
+		close(w.exited)
+	}()
+	t.Cleanup(func() {
+		w.kill()
+		if t.Failed() {
+			t.Logf("worker %s printed besides its events:\n%s", w.name, w.complaints())
+		}
+	})
+	return w
+}
+
+func (w *worker) read(t *testing.T, c Client, out io.Reader, hear func(w *worker, e Event)) {
+	read := c.Read
+	if read == nil {
+		read = readJSON
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		events, err := read(lines.Text())
+		if err != nil {
+			t.Errorf("worker %s prints %q: %v", w.name, lines.Text(), err)
+		}
+		if len(events) == 0 {
+			_, _ = logged{w}.Write(append(lines.Bytes(), '\n')) // into memory
+		}
+		for _, e := range events {
+			w.mu.Lock()
+			switch e.Event {
+			case "owns":
+				w.owns = e.Partitions
+			case "record":
+				w.records++
+			}
+			w.mu.Unlock()
+			hear(w, e)
+		}
+	}
+}
+
+func readJSON(line string) ([]Event, error) {
+	if !strings.HasPrefix(line, "{\"event\"") {
+		return nil, nil
+	}
+	var e Event
+	err := json.Unmarshal([]byte(line), &e)
+	return []Event{e}, err
+}
+
+// complaints are the end of what a worker printed besides its events.
+func (w *worker) complaints() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	const most = 4000
+	text := w.errors.String()
+	return text[max(0, len(text)-most):]
+}
+
+// state is what a worker owns now and how many records it has shown.
+func (w *worker) state() (owns []int32, records int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.owns, w.records
+}
+
+func (w *worker) kill() {
+	_ = w.cmd.Process.Kill() // an exited process needs none
+	<-w.exited
+}
+
+// leave ends a worker with SIGTERM; it has to exit with 0 in time.
+func (w *worker) leave(t *testing.T) {
+	t.Helper()
+	if err := w.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Errorf("worker %s: %v", w.name, err)
+	}
+	select {
+	case <-w.exited:
+	case <-time.After(patience):
+		t.Errorf("worker %s does not leave within %s of SIGTERM", w.name, patience)
+		_ = w.cmd.Process.Signal(syscall.SIGQUIT) // Go and Java print their stacks
+		time.Sleep(time.Second)
+		w.kill()
+	}
+	if w.err != nil {
+		t.Errorf("worker %s: %v", w.name, w.err)
+	}
+}
+
+// alive fails the test when a worker has ended by itself.
+func (w *worker) alive() error {
+	select {
+	case <-w.exited:
+		return fmt.Errorf("worker %s has ended: %w", w.name, w.err)
+	default:
+		return nil
+	}
+}
