@@ -23,7 +23,7 @@ func TestGroupStory(t *testing.T) {
 	consumer := client("franz-consumer")
 	consumer.Consumer = true
 	kcat := story.Client{Name: "kcat", Read: readKcat, Command: func(s story.Seat) *exec.Cmd {
-		return exec.Command("kcat", "-b", s.Address, "-u", "-f", `record %p %o %s\n`,
+		return exec.Command("kcat", "-b", s.Address, "-u", "-E", "-f", `record %p %o %s\n`,
 			"-X", "session.timeout.ms=3000", "-X", "heartbeat.interval.ms=300", "-X", "auto.commit.interval.ms=100",
 			"-X", "auto.offset.reset=earliest", "-X", "client.id="+s.Name, "-G", s.Group, s.Topic)
 	}}

@@ -67,9 +67,12 @@ func (k *Kafka) Launch(t testing.TB) {
 	})
 }
 
-// Restart is Launch.
+// Restart is Launch, once ZooKeeper has forgotten the process before, which refuses its successor for that long.
 func (k *Kafka) Restart(t testing.TB) {
 	t.Helper()
+	if k.process != nil && k.release == "" {
+		time.Sleep(subjectSession)
+	}
 	k.Launch(t)
 }
 

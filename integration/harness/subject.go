@@ -1,11 +1,13 @@
 package harness
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Subject is the broker that a test is about. It is kbroker, unless KBROKER_SUBJECT names a release of Apache Kafka: 3.9.2
@@ -33,6 +35,9 @@ var quick = map[string]string{
 	"offsets.topic.num.partitions":             "5",
 }
 
+// subjectSession is how long ZooKeeper believes that a killed Apache Kafka lives.
+const subjectSession = 2 * time.Second
+
 // Release is the release of Apache Kafka that is the subject, or "" for kbroker.
 func Release() string { return os.Getenv(SubjectVariable) }
 
@@ -55,7 +60,7 @@ func StartSubject(t testing.TB, peers string, config map[string]string) Subject 
 	case release == "":
 		return StartBroker(t, Options{Config: all})
 	case strings.HasPrefix(release, "3."):
-		all["zookeeper.session.timeout.ms"] = "2000" // over by the time that the broker is back
+		all["zookeeper.session.timeout.ms"] = fmt.Sprint(subjectSession.Milliseconds())
 		s = NewKafka(t, peers, StartZooKeeper(t).Address(), filepath.Join(t.TempDir(), "log"), 0, all)
 	default:
 		k := NewKafka(t, peers, "kraft", filepath.Join(t.TempDir(), "log"), 0, all)

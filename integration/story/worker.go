@@ -85,6 +85,9 @@ func start(t *testing.T, c Client, seat Seat, hear func(w *worker, e Event)) *wo
 		close(w.exited)
 	}()
 	t.Cleanup(func() {
+		if t.Failed() {
+			w.stacks()
+		}
 		w.kill()
 		if t.Failed() {
 			t.Logf("worker %s printed besides its events:\n%s", w.name, w.complaints())
@@ -133,7 +136,7 @@ func readJSON(line string) ([]Event, error) {
 func (w *worker) complaints() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	const most = 4000
+	const most = 40_000
 	text := w.errors.String()
 	return text[max(0, len(text)-most):]
 }
@@ -150,6 +153,17 @@ func (w *worker) kill() {
 	<-w.exited
 }
 
+// stacks lets a worker that hangs print where: Go and Java do so at SIGQUIT.
+func (w *worker) stacks() {
+	if w.cmd.Process.Signal(syscall.SIGQUIT) != nil {
+		return // it has ended
+	}
+	select {
+	case <-w.exited:
+	case <-time.After(time.Second):
+	}
+}
+
 // leave ends a worker with SIGTERM; it has to exit with 0 in time.
 func (w *worker) leave(t *testing.T) {
 	t.Helper()
@@ -160,8 +174,7 @@ func (w *worker) leave(t *testing.T) {
 	case <-w.exited:
 	case <-time.After(patience):
 		t.Errorf("worker %s does not leave within %s of SIGTERM", w.name, patience)
-		_ = w.cmd.Process.Signal(syscall.SIGQUIT) // Go and Java print their stacks
-		time.Sleep(time.Second)
+		w.stacks()
 		w.kill()
 	}
 	if w.err != nil {

@@ -35,8 +35,6 @@ func (h *saramaHandler) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama
 			}
 			h.record(m.Partition, m.Offset, m.Value)
 			s.MarkMessage(m, "")
-			s.Commit()
-			h.committed(m.Partition, m.Offset+1)
 		case <-s.Context().Done():
 			return nil
 		}
@@ -48,7 +46,7 @@ func saramaWorker(ctx context.Context, s seat) error {
 	config.Version = sarama.V3_6_0_0
 	config.ClientID = s.name
 	config.Consumer.Offsets.Initial = sarama.OffsetOldest
-	config.Consumer.Offsets.AutoCommit.Enable = false
+	config.Consumer.Offsets.AutoCommit.Interval = heartbeatInterval / 3
 	config.Consumer.Group.Session.Timeout = sessionTimeout
 	config.Consumer.Group.Heartbeat.Interval = heartbeatInterval
 	config.Consumer.MaxWaitTime = heartbeatInterval
