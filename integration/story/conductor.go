@@ -41,7 +41,10 @@ func Tell(t *testing.T, subject harness.Subject, client Client) {
 	t.Helper()
 	c := &conductor{
 		client: client, subject: subject, topic: "story-" + client.Name, group: "group-" + client.Name,
-		kafka: harness.NewClient(t, subject.Address(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0)),
+		kafka: harness.NewClient(
+			t, subject.Address(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0),
+			kgo.ProducerBatchCompression(kgo.NoCompression()), // not every client brings every codec
+		),
 	}
 	c.admin = kadm.NewClient(harness.NewClient(t, subject.Address(), kgo.RetryTimeout(time.Second)))
 	c.ledger = newLedger(partitions)
