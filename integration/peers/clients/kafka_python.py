@@ -39,7 +39,8 @@ def main(address, topic, group, name):
     consumer = KafkaConsumer(
         bootstrap_servers=address, group_id=group, client_id=name, auto_offset_reset="earliest", enable_auto_commit=False,
         session_timeout_ms=3000, heartbeat_interval_ms=300, max_poll_interval_ms=10000, fetch_max_wait_ms=300,
-        reconnect_backoff_max_ms=500)
+        reconnect_backoff_max_ms=500,
+        metadata_max_age_ms=1000)  # a topic that had no leader yet when the broker came back is not asked about before
     consumer.subscribe([topic], listener=Listener(consumer))
     while not leaving:
         for partition, records in consumer.poll(timeout_ms=200).items():

@@ -18,6 +18,7 @@ const consumer = kafka.consumer({
   heartbeatInterval: 300,
   rebalanceTimeout: 10000,
   maxWaitTimeInMs: 300,
+  metadataMaxAge: 1000, // a topic that had no leader yet when the broker came back is not asked about before
 })
 
 // KafkaJS tells what it was given, not in which generation.
