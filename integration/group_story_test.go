@@ -25,7 +25,7 @@ func TestGroupStory(t *testing.T) {
 	kcat := story.Client{Name: "kcat", Read: readKcat, Command: func(s story.Seat) *exec.Cmd {
 		return exec.Command("kcat", "-b", s.Address, "-u", "-E", "-f", `record %p %o %s\n`,
 			"-X", "session.timeout.ms=3000", "-X", "heartbeat.interval.ms=300", "-X", "auto.commit.interval.ms=100",
-			"-X", "auto.offset.reset=earliest", "-X", "client.id="+s.Name, "-G", s.Group, s.Topic)
+			"-X", "enable.partition.eof=false", "-X", "auto.offset.reset=earliest", "-X", "client.id="+s.Name, "-G", s.Group, s.Topic)
 	}}
 	for _, c := range []story.Client{client("franz-cooperative"), client("franz-eager"), consumer, client("sarama"), client("kafka-go"), kcat} {
 		t.Run(c.Name, func(t *testing.T) {

@@ -101,18 +101,19 @@ func (l *ledger) produced() int {
 	return len(l.values)
 }
 
-// undelivered says how many records no worker has shown.
+// undelivered says which records no worker has shown.
 func (l *ledger) undelivered() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	missing := 0
+	missing, one := 0, place{}
 	for at := range l.values {
 		if l.delivered[at].times == 0 {
 			missing++
+			one = at
 		}
 	}
 	if missing > 0 {
-		return fmt.Errorf("%d of %d records are not delivered", missing, len(l.values))
+		return fmt.Errorf("%d of %d records are not delivered, one of them %+v", missing, len(l.values), one)
 	}
 	return nil
 }

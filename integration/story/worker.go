@@ -50,16 +50,7 @@ type worker struct {
 	mu      sync.Mutex // guards what follows
 	owns    []int32
 	records int
-	errors  bytes.Buffer // standard error
-}
-
-// logged keeps a worker's standard error, and what of its output is not an event.
-type logged struct{ w *worker }
-
-func (l logged) Write(p []byte) (int, error) {
-	l.w.mu.Lock()
-	defer l.w.mu.Unlock()
-	return l.w.errors.Write(p)
+	other   bytes.Buffer // what of its output is not an event
 }
 
 // start starts a worker; hear is given each of its events, in order.
@@ -67,20 +58,20 @@ func start(t *testing.T, c Client, seat Seat, hear func(w *worker, e Event)) *wo
 	t.Helper()
 	w := &worker{name: seat.Name, cmd: c.Command(seat), exited: make(chan struct{})}
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	out, in := io.Pipe()
-	w.cmd.Stdout = in
-	w.cmd.Stderr = logged{w}
-	if c.Read != nil {
-		w.cmd.Stderr = in // kcat tells there of its partitions
-	}
+	out, stdout := io.Pipe()
+	problems, stderr := io.Pipe()
+	w.cmd.Stdout, w.cmd.Stderr = stdout, stderr
 	if err := w.cmd.Start(); err != nil {
 		t.Fatalf("start worker %s: %v", w.name, err)
 	}
 	var reading sync.WaitGroup
+	// Standard error is heard, too: kcat tells there of its partitions.
 	reading.Go(func() { w.read(t, c, out, hear) })
+	reading.Go(func() { w.read(t, c, problems, hear) })
 	go func() {
 		w.err = w.cmd.Wait()
-		in.Close()
+		stdout.Close()
+		stderr.Close()
 		reading.Wait()
 		close(w.exited)
 	}()
@@ -107,7 +98,9 @@ func (w *worker) read(t *testing.T, c Client, out io.Reader, hear func(w *worker
 			t.Errorf("worker %s prints %q: %v", w.name, lines.Text(), err)
 		}
 		if len(events) == 0 {
-			_, _ = logged{w}.Write(append(lines.Bytes(), '\n')) // into memory
+			w.mu.Lock()
+			w.other.WriteString(lines.Text() + "\n")
+			w.mu.Unlock()
 		}
 		for _, e := range events {
 			w.mu.Lock()
@@ -137,7 +130,7 @@ func (w *worker) complaints() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	const most = 40_000
-	text := w.errors.String()
+	text := w.other.String()
 	return text[max(0, len(text)-most):]
 }
 
