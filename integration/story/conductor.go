@@ -211,7 +211,7 @@ func (c *conductor) drain(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := c.ledger.undelivered(); err != nil {
+		if err := c.ledger.undelivered(c.client.Drops); err != nil {
 			return err
 		}
 		ends, err := c.admin.ListEndOffsets(t.Context(), c.topic)

@@ -26,6 +26,8 @@ type Client struct {
 	Consumer bool
 	// Read turns a line of output into events; nil reads JSON, as the package's comment describes it.
 	Read func(line string) ([]Event, error)
+	// Drops is how many records a worker may commit and not show when it leaves while records come.
+	Drops int
 	// Mute says that workers do not tell what they own.
 	Mute bool
 }
