@@ -48,6 +48,7 @@ func Tell(t *testing.T, subject harness.Subject, client Client) {
 	}
 	c.admin = kadm.NewClient(harness.NewClient(t, subject.Address(), kgo.RetryTimeout(time.Second)))
 	c.ledger = newLedger(partitions)
+	c.ledger.restarts = client.Restarts
 	harness.CreateTopic(t, c.kafka, c.topic, partitions, nil)
 	ctx, stop := context.WithCancel(t.Context())
 	var background, producing sync.WaitGroup

@@ -15,6 +15,7 @@ type ledger struct {
 	delivered map[place]delivery
 	owners    map[ownership]string // worker
 	offsets   []int64              // committed, by partition; -1 when none was seen
+	restarts  bool     // committed offsets may move back
 	faults    []string
 }
 
@@ -83,7 +84,7 @@ func (l *ledger) hear(w *worker, e Event) {
 func (l *ledger) committed(partition int32, offset int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if before := l.offsets[partition]; offset < before {
+	if before := l.offsets[partition]; offset < before && (!l.restarts || offset < 0) {
 		l.faults = append(l.faults, fmt.Sprintf("the committed offset of partition %d moves back from %d to %d", partition, before, offset))
 	}
 	l.offsets[partition] = offset

@@ -28,6 +28,8 @@ type Client struct {
 	Read func(line string) ([]Event, error)
 	// Drops is how many records a worker may commit and not show when it leaves while records come.
 	Drops int
+	// Restarts says that a worker may, by a fault of its library, read a partition from its start again, whatever is committed.
+	Restarts bool
 	// Mute says that workers do not tell what they own.
 	Mute bool
 }
@@ -94,14 +96,19 @@ func (w *worker) read(t *testing.T, c Client, out io.Reader, hear func(w *worker
 	if read == nil {
 		read = readJSON
 	}
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		events, err := read(lines.Text())
+	for lines := bufio.NewReader(out); ; {
+		line, err := lines.ReadString('\n')
 		if err != nil {
-			t.Errorf("worker %s prints %q: %v", w.name, lines.Text(), err)
+			return // what a killed worker had begun to print is not an event
+		}
+		line = strings.TrimSuffix(line, "\n")
+		events, err := read(line)
+		if err != nil {
+			t.Errorf("worker %s prints %q: %v", w.name, line, err)
 		}
 		if len(events) == 0 {
 			w.mu.Lock()
-			w.other.WriteString(lines.Text() + "\n")
+			w.other.WriteString(line + "\n")
 			w.mu.Unlock()
 		}
 		for _, e := range events {
