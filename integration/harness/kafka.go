@@ -8,14 +8,17 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
 )
 
-// Kafka is an Apache Kafka 3.9 broker process in ZooKeeper mode, run by peers/broker.
+// Kafka is an Apache Kafka broker process, run by peers/broker: 3.9 in ZooKeeper mode, or a subject of another release.
 type Kafka struct {
 	Port int
 	Dir  string // log.dirs
 
 	peers     string
+	release   string // empty: 3.9
 	zookeeper string
 	overrides []string
 	process   *process
@@ -42,10 +45,35 @@ func NewKafka(t testing.TB, peers, zookeeper, dir string, port int, config map[s
 func (k *Kafka) Launch(t testing.TB) {
 	t.Helper()
 	args := append([]string{filepath.Dir(k.Dir), fmt.Sprint(k.Port), "1", k.zookeeper}, k.overrides...)
+	if k.release != "" {
+		args = append([]string{"-v", k.release}, args...)
+	}
 	cmd := exec.Command(filepath.Join(k.peers, "broker"), args...)
 	cmd.Env = append(os.Environ(), "KAFKA_HEAP=-Xmx512m -XX:TieredStopAtLevel=1")
 	k.process = start(t, fmt.Sprintf("kafka:%d", k.Port), cmd)
-	k.process.await(t, "started (kafka.server.KafkaServer)", 0, 2*readyWithin)
+	if k.release == "" {
+		k.process.await(t, "started (kafka.server.KafkaServer)", 0, 2*readyWithin)
+		return
+	}
+	// 4.x logs nothing here: it serves once it tells of itself.
+	c := NewClient(t, k.Address())
+	defer c.Close()
+	Eventually(t, 2*readyWithin, func() error {
+		brokers, err := kadm.NewClient(c).ListBrokers(Context(t))
+		if err == nil && len(brokers) != 1 {
+			err = fmt.Errorf("%d brokers", len(brokers))
+		}
+		return err
+	})
+}
+
+// Restart is Launch, once ZooKeeper has forgotten the process before, which refuses its successor for that long.
+func (k *Kafka) Restart(t testing.TB) {
+	t.Helper()
+	if k.process != nil && k.release == "" {
+		time.Sleep(subjectSession)
+	}
+	k.Launch(t)
 }
 
 // Address is host:port for bootstrap.servers.
