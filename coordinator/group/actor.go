@@ -58,16 +58,20 @@ func (a *actor) kind() kind {
 	return classicKind
 }
 
-// post queues a task. The caller holds the shard's lock.
-func (a *actor) post(t task) {
-	a.box.Post(func() {
+// post queues a task, and returns the actor if nobody runs it: then it is to be lent a goroutine. The caller holds the
+// shard's lock.
+func (a *actor) post(t task) (idle *actor) {
+	if !a.box.Queue(func() {
 		if a.gone {
 			// The group was deleted while the task waited: there may be a new one, and if not, the task may make it.
 			a.shard.submit(t)
 			return
 		}
 		a.turn(func(x *journal.Turn) { t.run(a, x) })
-	})
+	}) {
+		return nil
+	}
+	return a
 }
 
 // loaded is the first turn of a group that was read from the log.

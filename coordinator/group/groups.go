@@ -229,11 +229,13 @@ func ask[T any](ctx context.Context, g *Groups, group string, create kind,
 		default:
 		}
 	}
-	s.submit(task{
+	if idle := s.hand(task{
 		group: group, create: create,
 		run:    func(a *actor, x *journal.Turn) { f(a, x, reply) },
 		refuse: func(err *kerr.Error) { reply(refuse(err)) },
-	})
+	}); idle != nil {
+		idle.box.Lend()
+	}
 	select {
 	case v := <-answer:
 		return v

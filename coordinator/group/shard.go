@@ -77,21 +77,27 @@ func (t task) refused(err *kerr.Error) {
 
 // submit brings a task to its group. It returns at once.
 func (s *shard) submit(t task) {
+	if a := s.hand(t); a != nil {
+		go a.box.Lend()
+	}
+}
+
+// hand brings a task to its group. If nobody runs the group it returns the actor, for the caller to lend its goroutine to.
+func (s *shard) hand(t task) (idle *actor) {
 	s.mu.RLock()
 	if err := s.unable(); err != nil {
 		s.mu.RUnlock()
 		t.refused(err)
-		return
+		return nil
 	}
 	if a := s.actors[t.group]; a != nil {
-		a.post(t)
-		s.mu.RUnlock()
-		return
+		defer s.mu.RUnlock()
+		return a.post(t)
 	}
 	s.mu.RUnlock()
 	if t.create == none {
 		t.refused(kerr.GroupIDNotFound)
-		return
+		return nil
 	}
 
 	s.mu.Lock()
@@ -99,14 +105,14 @@ func (s *shard) submit(t task) {
 	// Both may have changed between the locks.
 	if err := s.unable(); err != nil {
 		t.refused(err)
-		return
+		return nil
 	}
 	a := s.actors[t.group]
 	if a == nil {
 		a = newActor(s, t.group, t.create)
 		s.actors[t.group] = a
 	}
-	a.post(t)
+	return a.post(t)
 }
 
 // available is nil, COORDINATOR_LOAD_IN_PROGRESS or NOT_COORDINATOR.

@@ -1,6 +1,10 @@
 package journal
 
-import "sync"
+import (
+	"fmt"
+	"runtime/debug"
+	"sync"
+)
 
 // keepQueued is the largest queue whose memory an idle Mailbox keeps: most have one or two calls waiting, and a burst on
 // one of many thousand groups must not hold its memory for ever.
@@ -20,22 +24,54 @@ type Mailbox struct {
 // may be called from many goroutines, and from a function that the mailbox runs. What was done before Post is seen by f,
 // and what an earlier f did by a later one.
 func (m *Mailbox) Post(f func()) {
+	if m.Queue(f) {
+		go m.run()
+	}
+}
+
+// Queue is Post for a caller who can lend its goroutine: if it returns true, the caller must call Lend, soon and without
+// a lock that f takes.
+func (m *Mailbox) Queue(f func()) (idle bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.queue = append(m.queue, f)
-	if !m.running {
-		m.running = true
+	idle = !m.running
+	m.running = true
+	return idle
+}
+
+// Lend runs what is queued, and returns when that is done; for what was queued meanwhile there is another goroutine. A
+// request to an idle mailbox so costs no switch of goroutines.
+func (m *Mailbox) Lend() {
+	defer func() {
+		// The lender may survive a panic, as a connection does; what the mailbox guards must not.
+		if p := recover(); p != nil {
+			go panic(fmt.Sprintf("%v\n%s", p, debug.Stack()))
+		}
+	}()
+	queue := m.next(nil)
+	runAll(queue)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.keep(queue)
+	if len(m.queue) > 0 {
 		go m.run()
+	} else {
+		m.running = false
 	}
 }
 
 // run runs what is queued, a queue at a time, until nothing is.
 func (m *Mailbox) run() {
 	for queue := m.next(nil); queue != nil; queue = m.next(queue) {
-		for i, f := range queue {
-			queue[i] = nil // what f holds is garbage as soon as it has run
-			f()
-		}
+		runAll(queue)
+	}
+}
+
+func runAll(queue []func()) {
+	for i, f := range queue {
+		queue[i] = nil // what f holds is garbage as soon as it has run
+		f()
 	}
 }
 
@@ -43,9 +79,7 @@ func (m *Mailbox) run() {
 func (m *Mailbox) next(done []func()) []func() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if cap(done) > 0 && cap(done) <= keepQueued {
-		m.spare = done[:0]
-	}
+	m.keep(done)
 	if len(m.queue) == 0 {
 		m.running = false
 		return nil
@@ -53,4 +87,11 @@ func (m *Mailbox) next(done []func()) []func() {
 	queue := m.queue
 	m.queue, m.spare = m.spare, nil
 	return queue
+}
+
+// keep keeps the memory of a queue that has run. mu is held.
+func (m *Mailbox) keep(done []func()) {
+	if cap(done) > 0 && cap(done) <= keepQueued {
+		m.spare = done[:0]
+	}
 }

@@ -35,6 +35,52 @@ func TestMailboxRunsOneAfterTheOtherInOrder(t *testing.T) {
 	})
 }
 
+// TestMailboxLent: goroutines that lend themselves and those of Post take turns, in order, and none is left behind.
+func TestMailboxLent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const lenders, each = 8, 500
+		var m Mailbox
+		var last [lenders]int
+		ran := 0
+		var wg sync.WaitGroup
+		for p := range lenders {
+			wg.Go(func() {
+				for i := 1; i <= each; i++ {
+					f := func() {
+						if last[p] != i-1 {
+							t.Errorf("lender %d: %d ran after %d", p, i, last[p])
+						}
+						last[p] = i
+						ran++
+					}
+					if i%3 == 0 {
+						m.Post(f)
+					} else if m.Queue(f) {
+						m.Lend()
+					}
+				}
+			})
+		}
+		wg.Wait()
+		synctest.Wait()
+		if ran != lenders*each {
+			t.Errorf("%d ran, want %d", ran, lenders*each)
+		}
+	})
+}
+
+func TestMailboxLentRunsAtOnce(t *testing.T) {
+	var m Mailbox
+	ran := false
+	if !m.Queue(func() { ran = true }) {
+		t.Fatal("an idle mailbox has somebody to run it")
+	}
+	m.Lend()
+	if !ran {
+		t.Error("Lend returned before the function had run")
+	}
+}
+
 func TestMailboxTakesPostsOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m Mailbox
