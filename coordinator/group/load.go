@@ -60,7 +60,11 @@ func (s *shard) load(ctx context.Context) {
 		return
 	}
 	s.groups.metrics.loaded("loaded", took)
-	s.log.Info("loaded groups", zap.Int("groups", groups), zap.Int64("entries", r.entries), zap.Duration("took", took))
+	level := zap.InfoLevel
+	if r.entries == 0 {
+		level = zap.DebugLevel // fifty lines about nothing
+	}
+	s.log.Log(level, "loaded groups", zap.Int("groups", groups), zap.Int64("entries", r.entries), zap.Duration("took", took))
 }
 
 // replay is the groups of a partition as they come out of its log.

@@ -186,7 +186,9 @@ func (s *shard) end() {
 		})
 	}
 	s.mu.Unlock()
-	s.log.Info("unloaded groups", zap.Int("groups", len(actors)))
+	if len(actors) > 0 {
+		s.log.Info("unloaded groups", zap.Int("groups", len(actors)))
+	}
 }
 
 // remove forgets a group that was deleted; only its actor calls it.
