@@ -59,9 +59,27 @@ func (g *Group) fence(members []*member, kind journal.RebalanceKind) (changes []
 		hash = g.hashOf(g.subscriptions(members, nil), g.regexes)
 	}
 	changes = append(changes, epochSet{epoch, hash})
-	reason := string(kind) + ", " + members[0].id
+	reason := because(kind, members[0].id)
 	if len(members) > 1 {
 		reason += " and others"
 	}
 	return changes, func(x *journal.Turn) { x.Rebalanced(kind, epoch, reason) }
+}
+
+// because tells people why the group epoch rose.
+func because(kind journal.RebalanceKind, member string) string {
+	switch kind {
+	case journal.MemberJoined:
+		return "member " + member + " joined"
+	case journal.MemberLeft:
+		return "member " + member + " left"
+	case journal.MemberExpired:
+		return "member " + member + " sent no heartbeat in its session timeout, or kept partitions beyond its rebalance timeout"
+	case journal.SubscriptionChanged:
+		return "member " + member + " changed its subscription"
+	case journal.TopicsChanged:
+		return "topics that the group subscribes to changed"
+	default:
+		return string(kind) + " by member " + member
+	}
 }

@@ -75,7 +75,7 @@ func (p *plan) raise(must bool) {
 	if g.hasPartitionMetadata {
 		p.do(partitionMetadataGone{})
 	}
-	p.raised = &journal.Rebalance{Kind: kind, Generation: p.epoch, Reason: string(kind) + ", " + p.m.id}
+	p.raised = &journal.Rebalance{Kind: kind, Generation: p.epoch, Reason: because(kind, p.m.id)}
 }
 
 // reconcile takes the member one step towards its target. A member in a state that only a later version knows must begin

@@ -139,7 +139,7 @@ func (g *Group) resolveRegexes(x *journal.Turn) {
 	g.store(x, changes, func(x *journal.Turn) {
 		if raise {
 			g.looked = look{true, g.image.Version()}
-			x.Rebalanced(kind, g.epoch, string(kind)+", regular expressions resolved")
+			x.Rebalanced(kind, g.epoch, "regular expressions match other topics")
 		}
 	}, func(err *kerr.Error) {
 		if err != nil {
