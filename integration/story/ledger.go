@@ -15,7 +15,7 @@ type ledger struct {
 	delivered map[place]delivery
 	owners    map[ownership]string // worker
 	offsets   []int64              // committed, by partition; -1 when none was seen
-	restarts  bool     // committed offsets may move back
+	restarts  bool                 // committed offsets may move back
 	faults    []string
 }
 
