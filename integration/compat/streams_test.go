@@ -61,9 +61,17 @@ func (a *application) tell(t *testing.T) {
 	if code := running.Terminate(t); code != 0 {
 		t.Errorf("the application ends with %d", code)
 	}
+	harness.Eventually(t, processDeadline, func() error { // Streams does not take leave of its group
+		groups, err := a.admin.DescribeGroups(harness.Context(t), a.id)
+		g := groups[a.id]
+		if err = errors.Join(err, g.Err); err == nil && g.State != "Empty" {
+			err = fmt.Errorf("the group is %s", g.State)
+		}
+		return err
+	})
 
 	text := tool(t, a.release, "", "kafka-streams-application-reset", "--bootstrap-server", a.subject.Address(), "--application-id", a.id,
-		"--input-topics", a.id+".in", "--force")
+		"--input-topics", a.id+".in")
 	topics, err := a.admin.ListTopics(harness.Context(t))
 	if err != nil {
 		t.Fatal(err)
