@@ -4,6 +4,7 @@ usage: python confluent.py STRATEGY ADDRESS TOPIC GROUP NAME
 STRATEGY: range (eager), cooperative-sticky, or consumer for the protocol of KIP-848
 """
 
+import faulthandler
 import json
 import signal
 import sys
@@ -26,6 +27,7 @@ def settings(strategy, address, group, name):
 
 
 def main(strategy, address, topic, group, name):
+    faulthandler.register(signal.SIGQUIT)
     leaving = []
     signal.signal(signal.SIGTERM, lambda *_: leaving.append(True))
     consumer = Consumer(settings(strategy, address, group, name))

@@ -3,6 +3,7 @@
 usage: python kafka_python.py ADDRESS TOPIC GROUP NAME
 """
 
+import faulthandler
 import json
 import logging
 import signal
@@ -34,6 +35,7 @@ class Listener(ConsumerRebalanceListener):
 
 def main(address, topic, group, name):
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    faulthandler.register(signal.SIGQUIT)
     leaving = []
     signal.signal(signal.SIGTERM, lambda *_: leaving.append(True))
     consumer = KafkaConsumer(
