@@ -40,7 +40,7 @@ bench: build ## measure kbroker beside the floor of the machine (and Apache Kafk
 
 compat: build ## run Apache Kafka's own programs against kbroker (brings a JDK, Maven and Kafka's jars when absent)
 	scripts/install-test-deps compat
-	$(GO) test -count=1 -timeout 30m -parallel 4 -tags compat ./integration/compat
+	$(GO) test -count=1 -timeout 30m -parallel 3 -tags compat ./integration/compat
 
 cluster: ## start three ZooKeeper servers and three brokers with docker compose
 	docker compose up --build

@@ -22,7 +22,7 @@ const compactedTopic = "compacted"
 func TestOneCompactedLog(t *testing.T) {
 	zookeeper := harness.StartZooKeeper(t)
 	dir := filepath.Join(t.TempDir(), "log")
-	config := map[string]string{"zookeeper.session.timeout.ms": "3000", "log.cleaner.backoff.ms": "200"}
+	config := map[string]string{"zookeeper.session.timeout.ms": "8000", "log.cleaner.backoff.ms": "200"}
 	b := harness.StartBroker(t, harness.Options{ZooKeeper: zookeeper.Address(), Dir: dir, Config: config})
 	k := harness.NewKafka(t, peers, zookeeper.Address(), dir, b.Port, config)
 	c := harness.NewClient(t, b.Address())

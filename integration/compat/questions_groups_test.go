@@ -13,9 +13,14 @@ import (
 	"github.com/kbroker/kbroker/integration/harness"
 )
 
-// warmGroups asks for the coordinator until it is there and has loaded what there is.
+// warmGroups asks for the coordinator until it is there and has loaded all that there is: a broker leads the partitions of
+// __consumer_offsets one after the other.
 func (s *side) warmGroups(t *testing.T) {
 	t.Helper()
+	describe := kmsg.NewPtrDescribeGroupsRequest()
+	for i := range 500 { // names enough to fall into every partition
+		describe.Groups = append(describe.Groups, fmt.Sprintf("nobody-%d", i))
+	}
 	harness.Eventually(t, 30*time.Second, func() error {
 		find := kmsg.NewPtrFindCoordinatorRequest()
 		find.CoordinatorKey = "g"
@@ -26,12 +31,14 @@ func (s *side) warmGroups(t *testing.T) {
 		if code := response.(*kmsg.FindCoordinatorResponse).ErrorCode; code != 0 {
 			return fmt.Errorf("the coordinator is not known: error %d", code)
 		}
-		response, err = s.ask(kmsg.NewPtrListGroupsRequest())
+		response, err = s.ask(describe)
 		if err != nil {
 			return err
 		}
-		if code := response.(*kmsg.ListGroupsResponse).ErrorCode; code != 0 {
-			return fmt.Errorf("the groups are not loaded: error %d", code)
+		for _, g := range response.(*kmsg.DescribeGroupsResponse).Groups {
+			if g.ErrorCode != 0 {
+				return fmt.Errorf("the partition of group %s is not loaded: error %d", g.Group, g.ErrorCode)
+			}
 		}
 		return nil
 	})

@@ -22,7 +22,7 @@ import (
 
 // turnConfig lets a killed broker's registration go soon, and the start of a log be on disk soon.
 var turnConfig = map[string]string{
-	"zookeeper.session.timeout.ms":                  "3000",
+	"zookeeper.session.timeout.ms":                  "8000",
 	"log.flush.start.offset.checkpoint.interval.ms": "200",
 }
 
