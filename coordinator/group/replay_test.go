@@ -141,7 +141,7 @@ func (w *walk) run(steps int) {
 	for step := range steps {
 		w.mishap(w.rand.IntN(30) == 0, w.rand.IntN(60) == 0)
 		if w.rand.IntN(100) == 0 {
-			w.slowness(20 * time.Millisecond * time.Duration(w.rand.IntN(2)))
+			w.slowness(slowest * time.Duration(w.rand.IntN(2)))
 		}
 		about := w.step()
 		synctest.Wait()
@@ -176,6 +176,9 @@ func (w *walk) mishap(refuse, fail bool) {
 		w.journal.fails = kerr.RequestTimedOut
 	}
 }
+
+// slowest is how long a wait for replicas takes, when it takes long.
+const slowest = 20 * time.Millisecond
 
 func (w *walk) slowness(delay time.Duration) {
 	w.journal.mu.Lock()
@@ -306,6 +309,8 @@ func (w *walk) changeTopics() {
 func (w *walk) failover() {
 	w.mishap(false, false)
 	w.groups.LeadershipChanged(0, w.epoch, false)
+	synctest.Wait()
+	time.Sleep(slowest) // a commit to a group that was deleted meanwhile ends when its wait for replicas does
 	synctest.Wait()
 	for _, c := range w.clients {
 		if c.busy.Load() {
