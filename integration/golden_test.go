@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-zookeeper/zk"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/kbroker/kbroker/integration/harness"
@@ -47,8 +48,26 @@ func TestGoldenDirectories(t *testing.T) {
 					t.Errorf("%s: %d records differ from Kafka's %d; the first: %s", topic, len(got), len(lines), firstDifference(got, lines))
 				}
 			}
+			checkGoldenGroup(t, b.Address())
 			b.Stop(t)
 		})
+	}
+}
+
+// checkGoldenGroup looks for the one group that Kafka left: its member was gone, and had committed nothing.
+func checkGoldenGroup(t *testing.T, address string) {
+	t.Helper()
+	admin := kadm.NewClient(harness.NewClient(t, address))
+	listed, err := admin.ListGroups(harness.Context(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := listed["readers"]
+	if len(listed) != 1 || g.State != "Empty" || g.ProtocolType != "consumer" || g.GroupType != "classic" {
+		t.Errorf("groups %+v", listed)
+	}
+	if offsets, err := admin.FetchOffsets(harness.Context(t), "readers"); err != nil || len(offsets) != 0 {
+		t.Errorf("offsets of readers: %v, %v", offsets, err)
 	}
 }
 
