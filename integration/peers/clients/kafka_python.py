@@ -8,6 +8,7 @@ import json
 import logging
 import signal
 import sys
+import time
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
@@ -33,19 +34,29 @@ class Listener(ConsumerRebalanceListener):
         self.owns([])
 
 
+def patiently(work):
+    """Tries until it succeeds: without a broker, the library raises what it met."""
+    while True:
+        try:
+            return work()
+        except KafkaError as e:
+            print("again:", repr(e), file=sys.stderr)
+            time.sleep(0.1)
+
+
 def main(address, topic, group, name):
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     faulthandler.register(signal.SIGQUIT)
     leaving = []
     signal.signal(signal.SIGTERM, lambda *_: leaving.append(True))
-    consumer = KafkaConsumer(
+    consumer = patiently(lambda: KafkaConsumer(
         bootstrap_servers=address, group_id=group, client_id=name, auto_offset_reset="earliest", enable_auto_commit=False,
         session_timeout_ms=3000, heartbeat_interval_ms=300, max_poll_interval_ms=10000, fetch_max_wait_ms=300,
         reconnect_backoff_max_ms=500,
-        metadata_max_age_ms=1000)  # a topic that had no leader yet when the broker came back is not asked about before
+        metadata_max_age_ms=1000))  # a topic that had no leader yet when the broker came back is not asked about before
     consumer.subscribe([topic], listener=Listener(consumer))
     while not leaving:
-        for partition, records in consumer.poll(timeout_ms=200).items():
+        for partition, records in patiently(lambda: consumer.poll(timeout_ms=200)).items():
             for r in records:
                 tell(event="record", partition=r.partition, offset=r.offset, value=r.value.decode())
             end = records[-1].offset + 1
