@@ -44,6 +44,7 @@ func Tell(t *testing.T, subject harness.Subject, client Client) {
 		kafka: harness.NewClient(
 			t, subject.Address(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0),
 			kgo.ProducerBatchCompression(kgo.NoCompression()), // not every client brings every codec
+			kgo.UnknownTopicRetries(-1),                       // Apache Kafka, when it restarts, does not know its topics at first
 		),
 	}
 	c.admin = kadm.NewClient(harness.NewClient(t, subject.Address(), kgo.RetryTimeout(time.Second)))
