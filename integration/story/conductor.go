@@ -55,6 +55,11 @@ func Tell(t *testing.T, subject harness.Subject, client Client) {
 	var background, producing sync.WaitGroup
 	ending, stopProducing := context.WithCancel(ctx)
 	defer func() {
+		if t.Failed() { // now, as the cleanup begins with the broker
+			for _, w := range c.workers {
+				w.stacks()
+			}
+		}
 		stop()
 		producing.Wait()
 		background.Wait()

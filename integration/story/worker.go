@@ -80,9 +80,6 @@ func start(t *testing.T, c Client, seat Seat, hear func(w *worker, e Event)) *wo
 		close(w.exited)
 	}()
 	t.Cleanup(func() {
-		if t.Failed() {
-			w.stacks()
-		}
 		w.kill()
 		if t.Failed() {
 			t.Logf("worker %s printed besides its events:\n%s", w.name, w.complaints())
