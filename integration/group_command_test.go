@@ -35,7 +35,7 @@ func TestGroupsCommand(t *testing.T) {
 	c := harness.NewClient(t, b.Address(), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	harness.CreateTopic(t, c, "orders", 2, nil)
 	begin := time.Now()
-	for i := range 10 {
+	for i := range 10 { // five to each partition
 		harness.Produce(t, c, &kgo.Record{
 			Topic: "orders", Partition: int32(i % 2), Value: fmt.Append(nil, i), Timestamp: begin.Add(time.Duration(i-10) * time.Hour),
 		})
@@ -52,12 +52,10 @@ func TestGroupsCommand(t *testing.T) {
 		for read := 0; read < 10; {
 			read += member.PollFetches(harness.Context(t)).NumRecords()
 		}
-		if err := member.CommitUncommittedOffsets(harness.Context(t)); err != nil {
-			t.Fatal(err)
-		}
+		err = member.CommitUncommittedOffsets(harness.Context(t))
 		described := describedGroup(t, command("describe", "-o", "json", group))
-		if len(described.Members) != 1 || described.State != "Stable" || len(described.Offsets) != 2 {
-			t.Fatalf("group %s: %+v", group, described)
+		if err != nil || len(described.Members) != 1 || described.State != "Stable" || len(described.Offsets) != 2 {
+			t.Fatalf("group %s: %v, %+v", group, err, described)
 		}
 		for _, o := range described.Offsets {
 			if o.Committed != 5 || o.Lag != 0 || o.MemberID != described.Members[0].ID {
@@ -75,16 +73,27 @@ func TestGroupsCommand(t *testing.T) {
 
 	checkResets(t, begin, func(args ...string) string { return command("reset-offsets", args...) })
 
-	refused("no such group", "delete", "nobody")
-	refused("flags come before arguments", "delete", "old", "--timeout", "3s")
-	refused("exclude each other", "reset-offsets", "--topic", "orders", "--to-earliest", "--to-latest", "old")
+	checkRefusals(t, refused)
 	command("delete-offsets", "--topic", "orders:1", "old")
 	if described := describedGroup(t, command("describe", "-o", "json", "old")); len(described.Offsets) != 1 {
 		t.Errorf("after the offset of orders-1 was deleted: %+v", described.Offsets)
 	}
 	command("delete", "old")
-	if list := command("list"); strings.Contains(list, "old") {
-		t.Errorf("a deleted group is listed:\n%s", list)
+	refused("no such group", "describe", "old")
+}
+
+// checkRefusals tries what cannot be done with an empty group old.
+func checkRefusals(t *testing.T, refused func(want, name string, args ...string)) {
+	t.Helper()
+	for want, args := range map[string]string{
+		"no such group":               "delete nobody",
+		"list takes no names":         "list old",
+		"says nothing of the group":   "reset-offsets --from-file " + os.DevNull + " old",
+		"flags come before arguments": "delete old --timeout 3s",
+		"exclude each other":          "reset-offsets --topic orders --to-earliest --to-latest old",
+	} {
+		name, rest, _ := strings.Cut(args, " ")
+		refused(want, name, strings.Fields(rest)...)
 	}
 }
 
@@ -107,6 +116,7 @@ func checkResets(t *testing.T, begin time.Time, reset func(args ...string) strin
 		{[]string{"--topic", "orders", "--to-offset", "1000"}, [2]int64{5, 5}},
 		{[]string{"--all-topics", "--shift-by", "-2"}, [2]int64{3, 3}},
 		{[]string{"--all-topics", "--shift-by", "-100"}, [2]int64{0, 0}},
+		{[]string{"--all-topics", "--shift-by", "9223372036854775807"}, [2]int64{5, 5}},
 		{[]string{"--topic", "orders", "--to-datetime", begin.Add(-3*time.Hour - time.Minute).UTC().Format("2006-01-02T15:04:05.000")}, [2]int64{4, 3}},
 		{[]string{"--topic", "orders", "--by-duration", "PT1H30M"}, [2]int64{5, 4}},
 		{[]string{"--from-file", plan}, [2]int64{3, 5}},

@@ -38,6 +38,9 @@ func admin(run func(ctx context.Context, c *cli.Context, cluster *kadm.Client) e
 				return fmt.Errorf("%s: flags come before arguments", arg)
 			}
 		}
+		if c.String("bootstrap-server") == "" {
+			return errors.New("--bootstrap-server is empty (or KBROKER_BOOTSTRAP_SERVER is): give a broker's host:port")
+		}
 		servers := strings.Split(c.String("bootstrap-server"), ",")
 		client, err := kgo.NewClient(kgo.SeedBrokers(servers...), kgo.ClientID("kbroker-"+c.Command.Name),
 			kgo.RetryTimeout(c.Duration("timeout")), kgo.RequestTimeoutOverhead(c.Duration("timeout")))

@@ -79,6 +79,9 @@ type listedGroup struct {
 }
 
 func listGroups(ctx context.Context, c *cli.Context, cluster *kadm.Client) error {
+	if c.Args().Present() {
+		return fmt.Errorf("%s: list takes no names of groups; describe does", c.Args().First())
+	}
 	found, err := cluster.ListGroupsByType(ctx, c.StringSlice("type"), c.StringSlice("state")...)
 	if err != nil {
 		return fmt.Errorf("list groups: %w", err)

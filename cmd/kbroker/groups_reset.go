@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -197,7 +198,7 @@ func wantedOffsets(
 			if !ok {
 				return 0, fmt.Errorf("%s-%d has no committed offset to shift", topic, p)
 			}
-			return o + c.Int64(shiftBy), nil
+			return shifted(o, c.Int64(shiftBy)), nil
 		})
 	}
 	since, err := resetTime(c, way, time.Now())
@@ -223,6 +224,18 @@ func wantedOffsets(
 		}
 		return o.Offset, nil
 	})
+}
+
+// shifted adds, and stays at the end of what an offset can be.
+func shifted(offset, by int64) int64 {
+	sum := offset + by
+	switch {
+	case by > 0 && sum < offset:
+		return math.MaxInt64
+	case by < 0 && sum > offset:
+		return math.MinInt64
+	}
+	return sum
 }
 
 // inRange moves offsets into the logs of their partitions, and makes the rows of the plan.
@@ -299,6 +312,9 @@ func planFromFile(
 			return nil, fmt.Errorf("--from-file %s, line %d: %q is no offset", path, line, fields[2])
 		}
 		put(wanted, fields[0], int32(partition), offset)
+	}
+	if len(wanted) == 0 {
+		return nil, fmt.Errorf("--from-file %s says nothing of the group", path)
 	}
 	return inRange(ctx, cluster, group, wanted, current)
 }
