@@ -45,7 +45,7 @@ func (b *Broker) buildGroups(o Options) {
 		Config:     func() group.Config { return groupConfig(b.config.Broker()) },
 		Consumer:   b.settings.of,
 		Image:      func() consumer.Image { return b.topics.image() },
-		EndOffset:  b.endOffset,
+		EndOffset:  b.replicas.EndOffset,
 		Registerer: o.Registry,
 		Logger:     o.Logger,
 	})
@@ -72,18 +72,6 @@ func (b *Broker) groupPartitions() int32 {
 		return 0
 	}
 	return int32(len(t.Partitions))
-}
-
-// endOffset is where a consumer of a partition that is led here would have read everything.
-func (b *Broker) endOffset(topic string, partition int32) (int64, bool) {
-	p, err := b.replicas.Partition(topic, partition)
-	if err != nil {
-		return 0, false
-	}
-	if leader, _ := p.Leader(); leader != b.id {
-		return 0, false
-	}
-	return p.HighWatermark(), true
 }
 
 func groupConfig(c *config.Broker) group.Config {
