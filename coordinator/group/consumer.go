@@ -116,7 +116,7 @@ func (a *actor) swap(x *journal.Turn, records []journal.Record, exchange func(*j
 		},
 		Done: func(x *journal.Turn, err error) {
 			if err != nil && !swapped {
-				then(x, codeOf(err))
+				then(x, consumer.CodeOf(err))
 			}
 		},
 	})

@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"go.uber.org/zap"
 
+	"github.com/kbroker/kbroker/coordinator/group/consumer"
 	"github.com/kbroker/kbroker/coordinator/journal"
 )
 
@@ -53,7 +54,7 @@ func (a *actor) remove(x *journal.Turn, reply func(*kerr.Error)) {
 			if !removed && len(forgotten) > 0 {
 				a.shard.groups.reload(a.shard)
 			}
-			reply(codeOf(err))
+			reply(consumer.CodeOf(err))
 		},
 	})
 }

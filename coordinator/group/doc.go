@@ -22,7 +22,7 @@
 //	groups.go   Groups: routing, leadership      classic.go, consumer.go, offsets.go   requests, by family
 //	shard.go    the groups of one partition      list.go, delete.go                    administration
 //	load.go     from the log to groups           expire.go                             retention
-//	actor.go    one group                        errors.go                             codes of what the journal refused
+//	actor.go    one group
 //	turn.go     what a turn asks for             metrics.go, census.go                 counters; what is looked up at a scrape
 //
 // # Invariants

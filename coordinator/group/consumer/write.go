@@ -47,7 +47,7 @@ func (g *Group) store(x *journal.Turn, changes []change, applied func(x *journal
 			}
 			waiters := p.waiters
 			p.waiters = nil
-			code := codeOf(err)
+			code := CodeOf(err)
 			for _, answer := range waiters {
 				answer(code)
 			}
@@ -69,8 +69,9 @@ func (g *Group) afterWrites(answer func(*kerr.Error)) {
 	last.waiters = append(last.waiters, answer)
 }
 
-// codeOf is the code that a client gets when a write failed (Kafka: handleOperationException of GroupCoordinatorService).
-func codeOf(err error) *kerr.Error {
+// CodeOf is the code that a client gets when a write about a whole group failed; nil for nil
+// (CoordinatorOperationExceptionHelper.handleOperationException).
+func CodeOf(err error) *kerr.Error {
 	if err == nil {
 		return nil
 	}
