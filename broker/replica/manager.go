@@ -28,6 +28,8 @@ type Options struct {
 	// LeadershipChanged tells the coordinators about internal topics, in order, after a change is applied. It must not
 	// wait for anything that needs another change to be applied. May be nil.
 	LeadershipChanged func(topic string, partition int32, leaderEpoch int32, leading bool)
+	Fetchers          Fetchers              // may be nil: nothing is followed
+	ProposeISR        ProposeISR            // may be nil: the in-sync replicas stay as the controller tells
 	Registerer        prometheus.Registerer // may be nil
 	Logger            *zap.Logger
 }

@@ -45,6 +45,8 @@ var allowed = map[string][]string{
 	"broker/server":     {"protocol"},
 	"broker/peer":       {"protocol"},
 	"broker/replica":    {"broker/config", "broker/metadata", "coordinator/journal", "protocol/record", "storage"},
+	"broker/fetcher":    {"broker/config", "broker/metadata", "broker/peer", "broker/replica", "protocol", "protocol/record"},
+	"broker/alterisr":   {"broker/peer", "broker/replica", "protocol"},
 	"broker/controller": {"broker/config", "broker/metadata", "broker/peer", "zkmeta"},
 	"broker/api": {
 		"broker/config", "broker/controller", "broker/metadata", "broker/peer", "broker/replica", "broker/server",
@@ -52,7 +54,8 @@ var allowed = map[string][]string{
 		"coordinator/group/offsets", "coordinator/journal", "coordinator/txn", "protocol", "protocol/record", "storage", "zkmeta",
 	},
 	"broker": {
-		"broker/api", "broker/config", "broker/controller", "broker/metadata", "broker/peer", "broker/replica", "broker/server",
+		"broker/alterisr", "broker/api", "broker/config", "broker/controller", "broker/fetcher", "broker/metadata", "broker/peer", "broker/replica",
+		"broker/server",
 		"coordinator/group", "coordinator/group/assign", "coordinator/group/classic", "coordinator/group/consumer",
 		"coordinator/group/offsets", "coordinator/journal", "coordinator/txn", "protocol/record", "storage", "storage/vfs", "zkmeta",
 	},
