@@ -31,7 +31,8 @@ func (l *Load) consume(ctx context.Context) {
 	for ctx.Err() == nil {
 		fetches := l.member.PollFetches(ctx)
 		fetches.EachError(func(_ string, partition int32, err error) {
-			if ctx.Err() == nil && !errors.Is(err, kgo.ErrClientClosed) {
+			var rejoins *kgo.ErrGroupSession // told although the client goes on by itself
+			if ctx.Err() == nil && !errors.Is(err, kgo.ErrClientClosed) && !errors.As(err, &rejoins) {
 				l.fail(fmt.Errorf("consume partition %d: %w", partition, err))
 			}
 		})
