@@ -8,10 +8,10 @@ FUZZTIME ?= 30s
 OUT ?= bin/kbroker
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test race fuzz lint bench compat cluster clean docs
+.PHONY: help build run test race fuzz lint bench compat cluster cluster-local clean docs
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
 build: ## build the static binary bin/kbroker
 	$(BUILD) -o $(OUT) ./cmd/kbroker
@@ -44,6 +44,9 @@ compat: build ## run Apache Kafka's own programs against kbroker (brings a JDK, 
 
 cluster: ## start three ZooKeeper servers and three brokers with docker compose
 	docker compose up --build
+
+cluster-local: build ## the same as plain processes on loopback, in the foreground (needs Java and ZooKeeper's jar; DIR=folder keeps the data)
+	$(GO) run ./integration/local -broker bin/kbroker -dir "$(DIR)"
 
 docs: ## write the generated tables of docs/compatibility.md anew
 	$(GO) run ./integration/tables

@@ -82,7 +82,7 @@ func zookeeperKilled(s *story) {
 		n := s.leader()
 		n.Kill() // the rest of the ensemble still does its work
 		s.progress(fmt.Sprintf("broker %d killed", n.ID))
-		m.Launch(s)
+		m.Launch()
 		m.AwaitServing(s)
 		n.Restart(s)
 		s.whole()
@@ -163,7 +163,7 @@ func brokerAndZooKeeperKilled(s *story) {
 	n.Kill()
 	m.Kill()
 	s.progress(fmt.Sprintf("broker %d and zookeeper %d killed", n.ID, m.ID))
-	m.Launch(s)
+	m.Launch()
 	m.AwaitServing(s)
 	n.Restart(s)
 	s.whole()

@@ -45,6 +45,7 @@ type story struct {
 
 // tell runs a scenario on a cluster of its own and checks what clients saw.
 func tell(t *testing.T, e *harness.Ensemble, sc scenario) {
+	e.Restore(t) // the scenario before may have failed half-way
 	o := cluster.Options{Peers: "../peers", Config: sc.config}
 	if sc.wrap != nil {
 		command, dir := sc.wrap(t)
