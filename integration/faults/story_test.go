@@ -18,8 +18,8 @@ const (
 	partitions = 6
 
 	// failover is how long a partition may be without a leader when a broker dies unsaid: its session, what a client needs to
-	// find the new leader, and much patience with a machine that does other things too.
-	failover = cluster.Session + 12*time.Second
+	// find the new leader, and much patience with a machine that does other things too. How long it took is logged.
+	failover = cluster.Session + 30*time.Second
 	// inSync is how soon replicas are in sync again once nothing fails any more.
 	inSync = 45 * time.Second
 )
