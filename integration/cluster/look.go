@@ -75,6 +75,17 @@ func (c *Cluster) AwaitUnregistered(t testing.TB, n *Node) {
 	})
 }
 
+// AwaitRegistered returns once a broker has a session.
+func (c *Cluster) AwaitRegistered(t testing.TB, n *Node) {
+	t.Helper()
+	harness.Eventually(t, lookWithin, func() error {
+		if !c.Registered(t, n.ID) {
+			return fmt.Errorf("broker %d is not registered", n.ID)
+		}
+		return nil
+	})
+}
+
 // AwaitInSync returns once all replicas of the topic's partitions are in sync.
 func (c *Cluster) AwaitInSync(t testing.TB, topic string, partitions int, within time.Duration) {
 	t.Helper()

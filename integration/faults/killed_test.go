@@ -203,8 +203,8 @@ func secondLeaderKilled(s *story) {
 	s.whole()
 }
 
-// laggingFollower lets a follower fall behind, and kills the leaders while it catches up, slowly: it must not be elected
-// before it has all.
+// laggingFollower lets a follower fall behind, and kills a leader while it catches up, slowly: it must not be elected, nor
+// count for acknowledgements, before it has all. Until it has, too few are in sync.
 func laggingFollower(s *story) {
 	lagging := s.bystander(s.leader(), s.c.Controller(s))
 	lagging.Kill()
@@ -220,8 +220,10 @@ func laggingFollower(s *story) {
 		n = s.bystander(lagging)
 	}
 	n.Kill()
-	s.progress(fmt.Sprintf("broker %d killed while %d catches up", n.ID, lagging.ID), s.notLed(lagging)...)
+	s.c.AwaitUnregistered(s, n)
+	s.wait(time.Second)
 	s.c.Network.Heal()
+	s.progress(fmt.Sprintf("broker %d killed while %d caught up", n.ID, lagging.ID))
 	n.Restart(s)
 	s.whole()
 }

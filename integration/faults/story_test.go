@@ -58,7 +58,8 @@ func tell(t *testing.T, e *harness.Ensemble, sc scenario) {
 		addresses[n.ID] = n.Address()
 	}
 	l := load.Start(t, load.Options{Brokers: addresses, Topic: topic, Partitions: partitions})
-	l.AwaitProgress(t, failover)
+	l.AwaitProgress(t, inSync)
+	l.AwaitCommits(t, inSync)
 	c.AwaitInSync(t, topic, partitions, inSync)
 	began := l.Now()
 
@@ -157,8 +158,11 @@ func (s *story) progress(what string, partitions ...int32) {
 // wait lets the load go on for a time.
 func (s *story) wait(d time.Duration) { time.Sleep(d) }
 
-// whole waits until all replicas are in sync.
+// whole waits until all brokers are registered and all replicas in sync.
 func (s *story) whole() {
 	s.Helper()
+	for _, n := range s.c.Nodes {
+		s.c.AwaitRegistered(s, n)
+	}
 	s.c.AwaitInSync(s, topic, partitions, inSync)
 }
