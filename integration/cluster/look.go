@@ -30,6 +30,16 @@ func (c *Cluster) State(t testing.TB, topic string, partition int32) (s Partitio
 	return s
 }
 
+// Replicas returns the brokers that a partition is assigned to, in order of preference.
+func (c *Cluster) Replicas(t testing.TB, topic string, partition int32) []int32 {
+	t.Helper()
+	var assignment struct {
+		Partitions map[int32][]int32 `json:"partitions"`
+	}
+	c.read(t, "/brokers/topics/"+topic, &assignment)
+	return assignment.Partitions[partition]
+}
+
 // Leader returns the broker that leads a partition; there has to be one within a time.
 func (c *Cluster) Leader(t testing.TB, topic string, partition int32) *Node {
 	t.Helper()
