@@ -187,7 +187,8 @@ func secondLeaderKilled(s *story) {
 	s.awaitLeader(partition, third)
 	s.c.Network.Heal()
 	first.Restart(s)
-	s.progress(fmt.Sprintf("broker %d leads after %d and %d, broker %d is back", third.ID, first.ID, second.ID, first.ID))
+	// Of other partitions the second may have been the only replica in sync.
+	s.progress(fmt.Sprintf("broker %d leads after %d and %d, broker %d is back", third.ID, first.ID, second.ID, first.ID), partition)
 	second.Restart(s)
 	s.whole()
 }
