@@ -63,7 +63,9 @@ type env struct {
 	config   *config.Store
 	metadata *metadata.Cache
 	isr      isrChanges
-	log      *zap.Logger
+	// rackAware: consumers are sent to replicas of their own rack (KIP-392).
+	rackAware bool
+	log       *zap.Logger
 }
 
 func newPartition(e *env, t *topic, index int32) *Partition {
@@ -137,6 +139,7 @@ type view struct {
 	leading     bool
 	leaderEpoch int32
 	epochStart  int64
+	preferred   int32 // replica for a consumer to read from instead, or noReplica
 }
 
 // look checks a client's idea of the leader epoch (-1: it has none) and returns the log. ErrNotLeader is also the
@@ -148,7 +151,7 @@ func (p *Partition) look(currentEpoch int32, leaderOnly bool) (view, error) {
 }
 
 func (p *Partition) lookLocked(currentEpoch int32, leaderOnly bool) (view, error) {
-	v := view{log: p.log, leading: p.role == leader, leaderEpoch: p.leaderEpoch, epochStart: p.epochStart}
+	v := view{log: p.log, leading: p.role == leader, leaderEpoch: p.leaderEpoch, epochStart: p.epochStart, preferred: noReplica}
 	switch {
 	case p.offline.Load():
 		return v, ErrStorage
