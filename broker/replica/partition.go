@@ -47,11 +47,14 @@ type Partition struct {
 	controllerEpoch int32
 	// epochStart is the log end at which this broker became leader of leaderEpoch; of meaning only to a leader.
 	epochStart int64
-	replicas   []int32 // assignment, with those being added and removed
-	adding     []int32
-	removing   []int32
-	isr        isr        // a leader's
-	followers  []progress // a leader's: all replicas but this one
+	// tenure counts how often this broker ceased to lead or to follow. What was appended before it did may have been cut
+	// since, and another record be where it was.
+	tenure    uint32
+	replicas  []int32 // assignment, with those being added and removed
+	adding    []int32
+	removing  []int32
+	isr       isr        // a leader's
+	followers []progress // a leader's: all replicas but this one
 	// leaderHigh is the leader's high watermark, as a follower was last told.
 	leaderHigh int64
 	waiters    []*Waiter
