@@ -5,11 +5,12 @@
 // (the controller's senders, the fetchers, the transaction markers) decides
 // about retries and backoff. Versions are not negotiated here: brokers of one
 // inter.broker.protocol.version send each other fixed versions without asking
-// (Kafka: ControllerChannelManager, BrokerBlockingSender).
+// (Kafka: ControllerChannelManager, BrokerBlockingSender). The way to the
+// controller is the exception: there Kafka asks, and so does ToController.
 //
-// Files: connection.go (Connection: dialling, the turn, timeouts), frame.go
-// (headers and the sized read), quirks.go (where kmsg's layout is not
-// Kafka's).
+// Files: connection.go (Connection: dialling, the turn, timeouts),
+// controller.go (ToController: whoever is controller), frame.go (headers and
+// the sized read), quirks.go (where kmsg's layout is not Kafka's).
 //
 // Invariants:
 //   - at most one request is in flight; the answer carries its correlation id;
