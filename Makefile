@@ -8,7 +8,7 @@ FUZZTIME ?= 30s
 OUT ?= bin/kbroker
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test race fuzz lint bench compat cluster cluster-local clean docs
+.PHONY: help build run test race fuzz lint bench planted compat cluster cluster-local clean docs
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -37,6 +37,10 @@ lint: ## vet, staticcheck, gofumpt and the house rules
 
 bench: build ## measure kbroker beside the floor of the machine (and Apache Kafka, where a JDK and Maven are)
 	$(GO) run ./integration/bench -broker bin/kbroker
+
+planted: ## plant bugs into copies of the tree and see the fault tests catch each
+	scripts/install-test-deps
+	integration/planted/run
 
 compat: build ## run Apache Kafka's own programs against kbroker (brings a JDK, Maven and Kafka's jars when absent)
 	scripts/install-test-deps compat
