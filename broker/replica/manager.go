@@ -69,7 +69,8 @@ func New(o Options) *Manager {
 	m := &Manager{
 		env: &env{
 			brokerID: o.BrokerID, config: o.Config, metadata: o.Metadata, log: logger,
-			isr: isrChanges{propose: o.ProposeISR, arrived: make(chan struct{}, 1)},
+			isr:   isrChanges{propose: o.ProposeISR, arrived: make(chan struct{}, 1)},
+			quota: NewLeaderQuota(o.Config),
 		},
 		logs:              o.Logs,
 		topicOverrides:    o.TopicOverrides,

@@ -63,6 +63,7 @@ type env struct {
 	config   *config.Store
 	metadata *metadata.Cache
 	isr      isrChanges
+	quota    *Quota // a leader's
 	log      *zap.Logger
 }
 
