@@ -415,41 +415,110 @@ func TestBrokenPartitionIsFailed(t *testing.T) {
 
 // Out of range: the end of the leader's log is asked for, and then its start, both in the follower's name.
 func TestOutOfRangeAsksForOffsets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := new(scripted)
-		var timestamps []int64
-		s.list = func(q *kmsg.ListOffsetsRequest) *kmsg.ListOffsetsResponse {
-			p := q.Topics[0].Partitions[0]
-			timestamps = append(timestamps, p.Timestamp)
-			if q.Version != 9 || q.ReplicaID != 2 || q.IsolationLevel != 0 || p.CurrentLeaderEpoch != 1 || q.Topics[0].Topic != "a" {
-				t.Errorf("%+v", q)
-			}
-			r := kmsg.NewPtrListOffsetsResponse()
-			rt := kmsg.NewListOffsetsResponseTopic()
-			rp := kmsg.NewListOffsetsResponseTopicPartition()
-			rt.Topic, rp.Offset = "a", map[int64]int64{-1: 90, -2: 40}[p.Timestamp]
-			rt.Partitions = append(rt.Partitions, rp)
-			r.Topics = append(r.Topics, rt)
-			return r
-		}
-		s.answer = slow(s, func(n int, q *kmsg.FetchRequest) *kmsg.FetchResponse {
-			return full(0, q, func(_ [16]byte, p *kmsg.FetchResponseTopicPartition) {
-				if q.Topics[0].Partitions[0].FetchOffset < 40 {
-					p.ErrorCode = protocol.OffsetOutOfRange
+	for _, test := range []struct {
+		name       string
+		start, end int64 // of the leader's log, where the follower has three records
+		want       int64 // where the follower goes on
+	}{
+		{"ends below the leader's start", 40, 90, 40},
+		{"is longer than the leader", 0, 1, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var timestamps []int64
+				s := new(scripted)
+				s.list = func(q *kmsg.ListOffsetsRequest) *kmsg.ListOffsetsResponse {
+					p := q.Topics[0].Partitions[0]
+					timestamps = append(timestamps, p.Timestamp)
+					if q.Version != 9 || q.ReplicaID != 2 || q.IsolationLevel != 0 || p.CurrentLeaderEpoch != 1 || q.Topics[0].Topic != "a" {
+						t.Errorf("%+v", q)
+					}
+					r := kmsg.NewPtrListOffsetsResponse()
+					rt := kmsg.NewListOffsetsResponseTopic()
+					rp := kmsg.NewListOffsetsResponseTopicPartition()
+					rt.Topic, rp.Offset = "a", map[int64]int64{-1: test.end, -2: test.start}[p.Timestamp]
+					rt.Partitions = append(rt.Partitions, rp)
+					r.Topics = append(r.Topics, rt)
+					return r
+				}
+				s.answer = slow(s, func(n int, q *kmsg.FetchRequest) *kmsg.FetchResponse {
+					return full(0, q, func(_ [16]byte, p *kmsg.FetchResponseTopicPartition) {
+						switch offset := q.Topics[0].Partitions[0].FetchOffset; {
+						case n < 3:
+							p.RecordBatches = batchAt(t, offset, 1, "x")
+						case offset == 3:
+							p.ErrorCode = protocol.OffsetOutOfRange
+						}
+					})
+				})
+				b := s.follow(t, "a")
+				time.Sleep(time.Second)
+				synctest.Wait()
+				if len(timestamps) != 2 || timestamps[0] != -1 || timestamps[1] != -2 {
+					t.Errorf("asked for %v", timestamps)
+				}
+				if got := b.partition("a", 0); got.LogStartOffset() != min(test.start, test.want) {
+					t.Errorf("starts at %d", got.LogStartOffset())
+				}
+				if position, err := b.partition("a", 0).Position(1); err != nil || position.Offset != test.want {
+					t.Errorf("goes on at %+v: %v", position, err)
 				}
 			})
 		})
-		b := s.follow(t, "a")
-		time.Sleep(time.Second)
-		synctest.Wait()
-		if len(timestamps) != 2 || timestamps[0] != -1 || timestamps[1] != -2 {
-			t.Errorf("asked for %v", timestamps)
-		}
-		position, err := b.partition("a", 0).Position(1)
-		if err != nil || position.Offset != 40 {
-			t.Errorf("goes on at %+v: %v", position, err)
-		}
-	})
+	}
+}
+
+// The main lane takes over a partition that the side lane's fetch, which is under way, asks for too. What comes second
+// is not done again.
+func TestBothLanesAskForAPartition(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		second func(p *kmsg.FetchResponseTopicPartition) // what the side lane's answer says of it
+		taken  bool                                      // the main lane's answer had the record
+	}{
+		{"the same records twice", func(p *kmsg.FetchResponseTopicPartition) { p.RecordBatches = batchAt(t, 0, 2, "x") }, true},
+		{"an error of an offset that is past", func(p *kmsg.FetchResponseTopicPartition) { p.ErrorCode = protocol.OffsetOutOfRange }, true},
+		{"an error, after which it is back soon", func(p *kmsg.FetchResponseTopicPartition) { p.ErrorCode = protocol.UnknownLeaderEpoch }, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := new(scripted)
+				s.answer = func(n int, q *kmsg.FetchRequest) *kmsg.FetchResponse {
+					switch {
+					case q.SessionEpoch == -1 && n == 0:
+						s.mu.Unlock()
+						time.Sleep(500 * time.Millisecond) // until the main lane has taken it
+						s.mu.Lock()
+						return full(0, q, func(_ [16]byte, p *kmsg.FetchResponseTopicPartition) { test.second(p) })
+					case q.SessionEpoch == -1:
+						return inSession(0)
+					case n == 0:
+						return full(7, q, nothing)
+					case len(q.Topics) > 0 && q.Topics[0].Partitions[0].FetchOffset == 0 && test.taken:
+						return full(7, q, func(_ [16]byte, p *kmsg.FetchResponseTopicPartition) {
+							p.RecordBatches = batchAt(t, 0, 2, "x")
+						})
+					}
+					return inSession(7)
+				}
+				b := s.follow(t, "a")
+				time.Sleep(200 * time.Millisecond)
+				b.follow(2, "b")
+				time.Sleep(2 * time.Second)
+				if failed := b.metric("kbroker_replication_failed_partitions"); failed != 0 {
+					t.Errorf("%v partitions failed", failed)
+				}
+				for _, q := range s.requests() {
+					if len(q.ForgottenTopics) > 0 {
+						t.Errorf("forgotten: %+v", q.ForgottenTopics)
+					}
+				}
+				if values, _ := b.log("b", 0); test.taken && len(values) != 1 {
+					t.Errorf("log is %q", values)
+				}
+			})
+		})
+	}
 }
 
 // A partition that is unfollowed is forgotten by the session, and not when it is followed again at once.

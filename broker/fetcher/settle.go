@@ -117,15 +117,15 @@ func (l *loop) settle(m *member, asked ask, p *kmsg.FetchResponseTopicPartition)
 	case p.DivergingEpoch.Epoch >= 0:
 		l.diverged(m, p)
 	default:
-		l.append(m, p)
+		l.append(m, asked.at.Offset, p)
 	}
 }
 
-// append appends what the leader answered.
-func (l *loop) append(m *member, p *kmsg.FetchResponseTopicPartition) {
+// append appends what the leader answered to a fetch at offset.
+func (l *loop) append(m *member, offset int64, p *kmsg.FetchResponseTopicPartition) {
 	before := m.at
 	after, err := m.Partition.AppendAsFollower(m.LeaderEpoch, replica.Fetched{
-		Offset: before.Offset, Batches: p.RecordBatches, HighWatermark: p.HighWatermark, LogStartOffset: p.LogStartOffset,
+		Offset: offset, Batches: p.RecordBatches, HighWatermark: p.HighWatermark, LogStartOffset: p.LogStartOffset,
 	})
 	if after != (replica.Position{}) {
 		m.at = after // also beside an error: a part may have been appended
