@@ -6,7 +6,7 @@ const (
 	whyAllAcks        = "commits always wait for all in-sync replicas"
 	whyAlterDirs      = "moving replicas between log folders is not yet supported"
 	whyBacklog        = "the kernel's own limit (net.core.somaxconn) is used"
-	whyFetchers       = "there is one fetch loop per leader broker"
+	whyBuffers        = "the kernel sizes the receive buffers of followers"
 	whyFollowers      = "followers do not fetch yet"
 	whyFormat         = "Kafka 3.x ignores it too: records are always written in format v2"
 	whyGoroutines     = "work runs on goroutines, not on pools of threads"

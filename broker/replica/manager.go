@@ -72,6 +72,7 @@ func New(o Options) *Manager {
 			brokerID: o.BrokerID, config: o.Config, metadata: o.Metadata, log: logger,
 			rackAware: selector != nil && *selector == config.RackAwareReplicaSelector,
 			isr:       isrChanges{propose: o.ProposeISR, arrived: make(chan struct{}, 1)},
+			quota:     NewLeaderQuota(o.Config),
 		},
 		logs:              o.Logs,
 		topicOverrides:    o.TopicOverrides,

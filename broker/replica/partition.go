@@ -68,6 +68,7 @@ type env struct {
 	isr      isrChanges
 	// rackAware: consumers are sent to replicas of their own rack (KIP-392).
 	rackAware bool
+	quota     *Quota // a leader's
 	log       *zap.Logger
 }
 
