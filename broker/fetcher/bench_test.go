@@ -68,9 +68,9 @@ func BenchmarkIdle(b *testing.B) {
 	for id := int32(1); id <= 2; id++ {
 		c.apply(place{topics: []string{fmt.Sprint("led by ", id)}, partitions: 1000, leader: id, replicas: []int32{1, 2}})
 	}
-	time.Sleep(2 * time.Second)
+	<-time.After(2 * time.Second)
 	for b.Loop() {
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 	}
 }
 
