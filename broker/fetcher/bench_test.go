@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kbroker/kbroker/broker/replica"
 	"github.com/kbroker/kbroker/protocol/record"
 	"github.com/kbroker/kbroker/storage"
 )
@@ -29,17 +30,19 @@ func BenchmarkReplicate(b *testing.B) {
 			}
 			b.SetBytes(int64(len(batch)))
 			b.ReportAllocs()
-			ends := make([]int64, partitions)
+			ends := make([]replica.Appended, partitions)
 			for i := 0; b.Loop(); i++ {
 				index := int32(i) % partitions
-				c.brokers[1].await("t", index, ends[index]) // the one before
+				if i >= int(partitions) {
+					c.brokers[1].await("t", index, ends[index]) // the one before
+				}
 				a, err := c.brokers[1].partition("t", index).AppendAsLeader(record.Trust(bytes.Clone(batch)), 1, storage.FromClient)
 				if err != nil {
 					b.Fatal(err)
 				}
-				ends[index] = a.LastOffset + 1
+				ends[index] = a
 			}
-			for i, end := range ends {
+			for i, end := range ends[:min(int(partitions), b.N)] {
 				c.brokers[1].await("t", int32(i), end)
 			}
 		})
