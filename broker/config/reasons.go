@@ -7,7 +7,6 @@ const (
 	whyAlterDirs      = "moving replicas between log folders is not yet supported"
 	whyBacklog        = "the kernel's own limit (net.core.somaxconn) is used"
 	whyBuffers        = "the kernel sizes the receive buffers of followers"
-	whyFollowers      = "followers do not fetch yet"
 	whyFormat         = "Kafka 3.x ignores it too: records are always written in format v2"
 	whyGoroutines     = "work runs on goroutines, not on pools of threads"
 	whyJava           = "it belongs to the Java runtime, or names a Java class, which kbroker cannot load"

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kbroker/kbroker/broker/replica"
 	"github.com/kbroker/kbroker/protocol/record"
 	"github.com/kbroker/kbroker/storage"
 )
@@ -29,17 +30,19 @@ func BenchmarkReplicate(b *testing.B) {
 			}
 			b.SetBytes(int64(len(batch)))
 			b.ReportAllocs()
-			ends := make([]int64, partitions)
+			ends := make([]replica.Appended, partitions)
 			for i := 0; b.Loop(); i++ {
 				index := int32(i) % partitions
-				c.brokers[1].await("t", index, ends[index]) // the one before
+				if i >= int(partitions) {
+					c.brokers[1].await("t", index, ends[index]) // the one before
+				}
 				a, err := c.brokers[1].partition("t", index).AppendAsLeader(record.Trust(bytes.Clone(batch)), 1, storage.FromClient)
 				if err != nil {
 					b.Fatal(err)
 				}
-				ends[index] = a.LastOffset + 1
+				ends[index] = a
 			}
-			for i, end := range ends {
+			for i, end := range ends[:min(int(partitions), b.N)] {
 				c.brokers[1].await("t", int32(i), end)
 			}
 		})
@@ -68,9 +71,9 @@ func BenchmarkIdle(b *testing.B) {
 	for id := int32(1); id <= 2; id++ {
 		c.apply(place{topics: []string{fmt.Sprint("led by ", id)}, partitions: 1000, leader: id, replicas: []int32{1, 2}})
 	}
-	time.Sleep(2 * time.Second)
+	<-time.After(2 * time.Second)
 	for b.Loop() {
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 	}
 }
 

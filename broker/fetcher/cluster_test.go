@@ -47,12 +47,12 @@ func TestAppendWakesTheFollowersFetch(t *testing.T) {
 	})
 }
 
-// With one partition a broker fetches twice a second, and with a thousand as often; and an idle fetch is a few bytes.
+// With one partition a broker fetches twice a second, and with hundreds as often; and an idle fetch is a few bytes.
 func TestIdleRoundsAreFewAndSmall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 2)
 		p := both("t")
-		p.partitions = 1000
+		p.partitions = 300
 		c.apply(p)
 		time.Sleep(time.Second + time.Millisecond)
 		f := c.brokers[2].fetchers

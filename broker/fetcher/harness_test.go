@@ -205,8 +205,8 @@ func (b *broker) partition(topic string, index int32) *replica.Partition {
 	return p
 }
 
-// appendAs appends a batch as leader and returns where the next one goes.
-func (b *broker) append(topic string, index int32, values ...string) int64 {
+// append appends a batch as leader.
+func (b *broker) append(topic string, index int32, values ...string) replica.Appended {
 	b.t.Helper()
 	n := record.NewBuilder(record.BatchOptions{})
 	for _, v := range values {
@@ -220,16 +220,16 @@ func (b *broker) append(topic string, index int32, values ...string) int64 {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return a.LastOffset + 1
+	return a
 }
 
-// await waits until all in-sync replicas have a log up to offset.
-func (b *broker) await(topic string, index int32, offset int64) {
+// await waits until all in-sync replicas have what was appended.
+func (b *broker) await(topic string, index int32, a replica.Appended) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if err := b.partition(topic, index).AwaitHighWatermark(ctx, offset); err != nil {
-		b.t.Fatalf("%s-%d up to %d: %v", topic, index, offset, err)
+	if err := b.partition(topic, index).AwaitHighWatermark(ctx, a); err != nil {
+		b.t.Fatalf("%s-%d up to %d: %v", topic, index, a.LastOffset, err)
 	}
 }
 

@@ -31,17 +31,10 @@ func TestKafkaIsFollowed(t *testing.T) {
 	defer client.Close()
 	name := "followed-" + strconv.FormatInt(time.Now().UnixNano(), 36)
 	state := createAt(ctx, t, client, name)
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
+	host, number := split(t, address)
 	b := newBroker(t, &network{tcp: true}, 2)
 	b.metadata.Apply(metadata.Update{Brokers: []metadata.Broker{
-		{ID: 1, Endpoints: []metadata.Endpoint{{Listener: "PLAINTEXT", Host: host, Port: int32(number)}}}, {ID: 2},
+		{ID: 1, Endpoints: []metadata.Endpoint{{Listener: "PLAINTEXT", Host: host, Port: number}}}, {ID: 2},
 	}})
 	for _, err := range b.replicas.Apply(ctx, 1, 1, []replica.State{state}) {
 		if err != nil {
@@ -120,4 +113,17 @@ func createAt(ctx context.Context, t *testing.T, client *kgo.Client, name string
 	}
 	t.Fatal("the topic has no leader")
 	return replica.State{}
+}
+
+func split(t *testing.T, address string) (host string, port int32) {
+	t.Helper()
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return host, int32(number)
 }

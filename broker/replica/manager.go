@@ -70,9 +70,9 @@ func New(o Options) *Manager {
 	m := &Manager{
 		env: &env{
 			brokerID: o.BrokerID, config: o.Config, metadata: o.Metadata, log: logger,
+			quota:     NewLeaderQuota(o.Config),
 			rackAware: selector != nil && *selector == config.RackAwareReplicaSelector,
 			isr:       isrChanges{propose: o.ProposeISR, arrived: make(chan struct{}, 1)},
-			quota:     NewLeaderQuota(o.Config),
 		},
 		logs:              o.Logs,
 		topicOverrides:    o.TopicOverrides,
