@@ -27,6 +27,8 @@ import (
 //	create topic=t, grow topic=t      lines: 0: 1,2,3
 //	start brokers=(1), fail brokers=(1)
 //	elect strategy=preferred topic=t
+//	elect-leaders strategy=preferred partitions=(t-0,u-1)    what ElectLeaders does
+//	balance percent=10                what auto.leader.rebalance.enable does
 //	shut-down broker=1                what ControlledShutdown does
 //	alter broker=1                    proposals of in-sync replicas; lines: t-0 epoch=1 version=2 isr=1,2 [recovering]
 //	between topic=t partition=0 leader=1 isr=(1)   a leader writes this just before the next write
@@ -136,6 +138,12 @@ func (s *script) do(t *testing.T, d *datadriven.TestData) error {
 		return err
 	case "alter":
 		return s.alter(t, d)
+	case "elect-leaders":
+		return s.electLeadersOf(t, d)
+	case "balance":
+		var percent int32
+		d.ScanArgs(t, "percent", &percent)
+		return s.balance(ctx, percent)
 	case "elect":
 		return s.electBy(t, d)
 	case "between":
@@ -209,6 +217,23 @@ func (s *script) electBy(t *testing.T, d *datadriven.TestData) error {
 	results, err := s.movePartitions(t.Context(), s.topics[word(t, d, "topic")].partitions, onlinePartition, chosen)
 	for _, p := range sorted(maps.Keys(results)) {
 		fmt.Fprintf(&s.out, "%s-%d: %v\n", p.topic.name, p.index, results[p])
+	}
+	return err
+}
+
+func (s *script) electLeadersOf(t *testing.T, d *datadriven.TestData) error {
+	chosen := electPreferred
+	if word(t, d, "strategy") == electUnclean.String() {
+		chosen = electUnclean
+	}
+	var tps []zkmeta.TopicPartition
+	for _, name := range words(t, d, "partitions") {
+		topic, index, _ := strings.Cut(name, "-")
+		tps = append(tps, zkmeta.TopicPartition{Topic: topic, Partition: number(t, index)})
+	}
+	elected, err := s.electLeaders(t.Context(), tps, chosen)
+	for i, e := range elected {
+		fmt.Fprintf(&s.out, "%s-%d: leader=%d %v\n", tps[i].Topic, tps[i].Partition, e.Leader, e.Err)
 	}
 	return err
 }

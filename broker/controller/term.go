@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
@@ -20,10 +21,11 @@ import (
 // for it. Owned by Controller.Run.
 type term struct {
 	*machine
-	c        *Controller
-	senders  map[int32]*sender
-	listener string                  // where brokers take a controller's requests
-	advanced []zkmeta.TopicPartition // under reassignment, and their in-sync replicas changed
+	c         *Controller
+	senders   map[int32]*sender
+	listener  string                  // where brokers take a controller's requests
+	balancing *time.Timer             // the next event that balances leaders; nil: leaders are not balanced
+	advanced  []zkmeta.TopicPartition // under reassignment, and their in-sync replicas changed
 }
 
 func (c *Controller) newTerm(lease zkmeta.Lease) *term {
@@ -64,11 +66,17 @@ func (t *term) begin(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
+	if t.c.config.Broker().AutoLeaderRebalance {
+		t.balanceLater(firstBalance)
+	}
 	return nil
 }
 
 // end stops all that works for the term. It does not wait for it.
 func (t *term) end() {
+	if t.balancing != nil {
+		t.balancing.Stop()
+	}
 	for _, s := range t.senders {
 		s.stop()
 	}
