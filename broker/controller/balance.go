@@ -18,7 +18,7 @@ func (t *term) balanceLater(after time.Duration) {
 	e := event{
 		name: "auto_leader_balance",
 		// A mark of its own: an event of an earlier term must not stand in for it.
-		mark: mark{kind: "auto_leader_balance", broker: t.origin.lease.Epoch},
+		mark: mark{kind: "auto_leader_balance", number: t.origin.lease.Epoch},
 		handle: func(ctx context.Context) error {
 			if !t.current() {
 				return nil

@@ -18,10 +18,7 @@ func (m *machine) brokersStarted(ctx context.Context, started []int32) error {
 	m.sendMetadata(without(m.brokerIDs(), started...))
 	m.sendMetadata(started, m.partitionsWhere(func(p *partition) bool { return p.leadership != nil && !p.topic.queued })...)
 	replicas := m.replicasOn(started...)
-	if err := m.moveReplicas(ctx, replicas, onlineReplica); err != nil {
-		return err
-	}
-	if _, err := m.electWhereNeeded(ctx, ""); err != nil {
+	if err := m.comeOnline(ctx, replicas); err != nil {
 		return err
 	}
 	queued := map[*topic]bool{}
