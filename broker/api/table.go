@@ -40,6 +40,8 @@ func table() []row {
 		blocking((*Handlers).createPartitions),
 		blocking((*Handlers).deleteGroups),
 		blocking((*Handlers).incrementalAlterConfigs),
+		blocking((*Handlers).alterPartitionReassignments),
+		blocking((*Handlers).listPartitionReassignments),
 		blocking((*Handlers).offsetDelete),
 		prompt((*Handlers).describeCluster),
 		prompt((*Handlers).describeProducers),

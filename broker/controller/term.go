@@ -23,6 +23,7 @@ type term struct {
 	c        *Controller
 	senders  map[int32]*sender
 	listener string // where brokers take a controller's requests
+	legacy   int64  // the czxid of the /admin/reassign_partitions that was taken up last
 }
 
 func (c *Controller) newTerm(lease zkmeta.Lease) *term {
@@ -32,13 +33,14 @@ func (c *Controller) newTerm(lease zkmeta.Lease) *term {
 		t.listener = cfg.InterBrokerListener
 	}
 	t.machine = &machine{
-		cluster:  newCluster(),
-		origin:   origin{controllerID: c.id, lease: lease, interBrokerListener: cfg.InterBrokerListener},
-		ledger:   c.zk,
-		deliver:  t.deliver,
-		unclean:  t.uncleanTopics,
-		deletion: cfg.DeleteTopicEnable,
-		log:      c.log.With(zap.Int32("controller_epoch", lease.Epoch)),
+		cluster:    newCluster(),
+		origin:     origin{controllerID: c.id, lease: lease, interBrokerListener: cfg.InterBrokerListener},
+		ledger:     c.zk,
+		deliver:    t.deliver,
+		unclean:    t.uncleanTopics,
+		watchState: t.watchReassigned,
+		deletion:   cfg.DeleteTopicEnable,
+		log:        c.log.With(zap.Int32("controller_epoch", lease.Epoch)),
 	}
 	return t
 }
@@ -57,7 +59,9 @@ func (t *term) begin(ctx context.Context) error {
 		{"read topics to delete", t.readDeletions},
 		{"send brokers", func(context.Context) error { t.sendMetadata(t.brokerIDs()); return nil }},
 		{"start state machines", t.start},
+		{"resume reassignments", t.resumeReassigning},
 		{"resume topic deletions", t.goOnDeleting},
+		{"resume preferred elections", t.legacyElection},
 	} {
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
