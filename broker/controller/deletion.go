@@ -202,7 +202,7 @@ func (m *machine) removeTopics(ctx context.Context, topics []*topic) error {
 // reach its target (for Kafka, too, which waits nevertheless).
 func (m *machine) ineligibleAtStart(t *topic) bool {
 	return slices.ContainsFunc(t.partitions, func(p *partition) bool {
-		return p.reassigning() && p.led() || slices.ContainsFunc(p.replicas, func(id int32) bool { return !m.online(p, id) })
+		return p.moving() || slices.ContainsFunc(p.replicas, func(id int32) bool { return !m.online(p, id) })
 	})
 }
 

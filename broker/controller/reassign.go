@@ -53,6 +53,10 @@ func (a assignment) to(target []int32) assignment {
 // led reports whether a partition has a leader, which may be dead.
 func (p *partition) led() bool { return p.leadership != nil && p.leadership.Leader >= 0 }
 
+// moving reports whether a partition is under a reassignment that goes on: a deletion that took its leader has made it
+// pointless.
+func (p *partition) moving() bool { return p.reassigning() && (p.led() || !p.topic.queued) }
+
 func (a assignment) equal(b assignment) bool {
 	return slices.Equal(a.replicas, b.replicas) && slices.Equal(a.adding, b.adding) && slices.Equal(a.removing, b.removing)
 }
@@ -60,7 +64,6 @@ func (a assignment) equal(b assignment) bool {
 // reassign starts a reassignment, goes on with the one that next was read from, or ends it if its target is in
 // sync.
 func (m *machine) reassign(ctx context.Context, p *partition, next assignment) error {
-	m.haltDeletion(p.topic, "a partition is being reassigned")
 	if !p.equal(next) {
 		if err := m.changeTarget(ctx, p, next); err != nil {
 			return fmt.Errorf("change the target: %w", err)
@@ -244,9 +247,7 @@ func (m *machine) writeAssignment(ctx context.Context, p *partition, a assignmen
 // reassignmentsChanged ends the reassignments among partitions whose in-sync replicas changed, if their targets are now in
 // sync. Partitions that are not being reassigned cost nothing.
 func (m *machine) reassignmentsChanged(ctx context.Context, partitions []*partition) error {
-	moving := slices.DeleteFunc(slices.Clone(partitions), func(p *partition) bool {
-		return !p.reassigning() || p.topic.started
-	})
+	moving := slices.DeleteFunc(slices.Clone(partitions), func(p *partition) bool { return !p.moving() })
 	if len(moving) == 0 {
 		return nil
 	}
@@ -262,12 +263,9 @@ func (m *machine) reassignmentsChanged(ctx context.Context, partitions []*partit
 	return nil
 }
 
-// resumeReassignments goes on with the reassignments that are, or some of them; not with those that a deletion has
-// made pointless.
+// resumeReassignments goes on with the reassignments that are, or some of them.
 func (m *machine) resumeReassignments(ctx context.Context, which func(p *partition) bool) error {
-	for _, p := range m.partitionsWhere(func(p *partition) bool {
-		return p.reassigning() && !p.topic.started && (p.led() || !p.topic.queued) && which(p)
-	}) {
+	for _, p := range m.partitionsWhere(func(p *partition) bool { return p.moving() && which(p) }) {
 		if err := m.one(p, m.reassign(ctx, p, p.assignment)); err != nil {
 			return err
 		}

@@ -122,21 +122,28 @@ func TestReassignmentEndsWhenTheTargetIsInSync(t *testing.T) {
 
 func TestAnotherControllerGoesOnReassigning(t *testing.T) {
 	inWorld(t, func(w *world) {
-		n, next := w.broker(1), w.broker(4)
+		n := w.broker(1)
 		w.bystander(2)
 		w.bystander(3)
 		w.settle()
-		n.create(placed("t", []int32{2}), placed("u", []int32{2}))
+		n.create(placed("t", []int32{2}), placed("u", []int32{2}), placed("v", []int32{2, 3}))
 		n.reassign("t", 3)
+		n.reassign("v", 3, 2)
 		// An old tool's wish goes before the API's.
 		n.stop()
+		w.put("/admin/preferred_replica_election", `{"version":1,"partitions":[{"topic":"v","partition":0}]}`)
 		w.put("/admin/reassign_partitions", `{"version":1,"partitions":[{"topic":"u","partition":0,"replicas":[3]},{"topic":"t","partition":0,"replicas":[4]}]}`)
-		w.settle()
+		next := w.broker(4)
 		if !next.controller.Active() {
 			w.Fatal("nobody is controller")
 		}
 		w.wantTopic(next.zk, "t", "map[0:[4 2]] adding map[0:[4]] removing map[0:[2]]")
 		w.wantTopic(next.zk, "u", "map[0:[3 2]] adding map[0:[3]] removing map[0:[2]]")
+		w.wantState(next.zk, "u", 0, "leader=2 epoch=1 isr=2 version=1 by=2") // once
+		w.wantState(next.zk, "v", 0, "leader=3 epoch=2 isr=2,3 version=2 by=2")
+		if left := w.znode("/admin/preferred_replica_election"); left != "" {
+			w.Errorf("an election is left: %s", left)
+		}
 		w.leaderWrites(next.zk, "t", 2, 4)
 		w.wantTopic(next.zk, "t", "map[0:[4]] adding map[] removing map[]")
 		if got, want := w.znode("/admin/reassign_partitions"), `{"version":1,"partitions":[{"topic":"u","partition":0,"replicas":[3]}]}`; got != want {

@@ -51,6 +51,7 @@ var chapters = []struct {
 	{"CreateTopics", askCreateTopics},
 	{"Metadata", askMetadata},
 	{"CreatePartitions", askCreatePartitions},
+	{"Reassignments", askReassignments},
 	{"DescribeConfigs", askDescribeConfigs},
 	{"AlterConfigs", askAlterConfigs},
 	{"InitProducerId", askInitProducerID},
