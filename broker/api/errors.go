@@ -150,6 +150,7 @@ func mapping() []errorCode {
 		{controller.ErrInvalidRequest, protocol.InvalidRequest},
 		{controller.ErrTopicDeletionDisabled, protocol.TopicDeletionDisabled},
 		{controller.ErrReassignmentInProgress, protocol.ReassignmentInProgress},
+		{controller.ErrNoReassignment, protocol.NoReassignmentInProgress},
 		{controller.ErrStaleBrokerEpoch, protocol.StaleBrokerEpoch},
 		{controller.ErrBrokerNotRegistered, protocol.BrokerIDNotRegistered},
 		{controller.ErrBrokerNotAvailable, protocol.BrokerNotAvailable},

@@ -42,6 +42,8 @@ func table() []row {
 		blocking((*Handlers).deleteGroups),
 		blocking((*Handlers).electLeaders),
 		blocking((*Handlers).incrementalAlterConfigs),
+		blocking((*Handlers).alterPartitionReassignments),
+		blocking((*Handlers).listPartitionReassignments),
 		blocking((*Handlers).offsetDelete),
 		blocking((*Handlers).alterPartition),
 		prompt((*Handlers).updateFeatures),

@@ -207,6 +207,3 @@ func (m *machine) altered(p *partition, o zkmeta.Outcome) ISROutcome {
 	m.setLeadership(p, o.State)
 	return ISROutcome{State: o.State}
 }
-
-// reassignmentsChanged is called for partitions under reassignment whose in-sync replicas changed.
-func (m *machine) reassignmentsChanged(context.Context, []*partition) error { return nil }

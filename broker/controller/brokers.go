@@ -21,6 +21,12 @@ func (m *machine) brokersStarted(ctx context.Context, started []int32) error {
 	if err := m.comeOnline(ctx, replicas); err != nil {
 		return err
 	}
+	err := m.resumeReassignments(ctx, func(p *partition) bool {
+		return slices.ContainsFunc(p.target(), func(id int32) bool { return slices.Contains(started, id) })
+	})
+	if err != nil {
+		return err
+	}
 	queued := map[*topic]bool{}
 	for _, r := range replicas {
 		if r.topic.queued {

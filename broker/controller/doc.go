@@ -37,13 +37,13 @@
 //
 // controller.go the owner and its loop · events.go the mailbox · elections.go who is controller ·
 // term.go what belongs to one leadership, failover · watch.go handlers of what changed in ZooKeeper ·
-// answers.go handlers of brokers' answers · create.go delete.go grow.go elect_leaders.go the admin calls ·
+// answers.go handlers of brokers' answers · create.go delete.go grow.go elect_leaders.go reassign_calls.go the admin calls ·
 // alter_partition.go shutdown.go producer_ids.go the brokers' calls · balance.go preferred leaders by the clock ·
 // check.go legal topics · metrics.go
 //
 // machine.go moves and their requests · state.go the cluster · partitions.go replicas.go the two state
 // machines · elect.go assign.go pure choices · brokers.go what follows from brokers coming and
-// going · deletion.go deleting topics · batch.go requests of one move · sender.go
+// going · deletion.go deleting topics · reassign.go moving partitions · legacy.go what old tools ask for · batch.go requests of one move · sender.go
 //
 // The machine is tested by the scripts in testdata.
 package controller

@@ -21,6 +21,7 @@ var (
 	ErrInvalidRequest              = errors.New("request is not legal")
 	ErrTopicDeletionDisabled       = errors.New("delete.topic.enable is false")
 	ErrReassignmentInProgress      = errors.New("partition reassignment is in progress")
+	ErrNoReassignment              = errors.New("no partition reassignment is in progress")
 	ErrStaleBrokerEpoch            = errors.New("broker epoch is not the registered one")
 	ErrBrokerNotRegistered         = errors.New("broker is not registered")
 	ErrBrokerNotAvailable          = errors.New("broker is not available")

@@ -8,7 +8,7 @@ import (
 	"github.com/kbroker/kbroker/zkmeta"
 )
 
-// ledger is where partition states are written down: zkmeta.Client in a
+// ledger is where assignments and partition states are written down: zkmeta.Client in a
 // broker, a map in the scripts that test the machine. See zkmeta.Client for
 // what the methods promise.
 type ledger interface {
@@ -16,6 +16,10 @@ type ledger interface {
 	CreatePartitionStates(ctx context.Context, l zkmeta.Lease, states map[zkmeta.TopicPartition]zkmeta.PartitionState) (map[zkmeta.TopicPartition]zkmeta.Outcome, error)
 	UpdatePartitionStates(ctx context.Context, l zkmeta.Lease, states map[zkmeta.TopicPartition]zkmeta.PartitionState) (map[zkmeta.TopicPartition]zkmeta.Outcome, error)
 	RemoveTopic(ctx context.Context, l zkmeta.Lease, topic string) error
+	SetAssignment(ctx context.Context, l zkmeta.Lease, a zkmeta.TopicAssignment) error
+	LegacyReassignment(ctx context.Context, n zkmeta.Notify) (replicas map[zkmeta.TopicPartition][]int32, created int64, err error)
+	SetLegacyReassignment(ctx context.Context, l zkmeta.Lease, replicas map[zkmeta.TopicPartition][]int32) error
+	RemovePreferredElection(ctx context.Context, l zkmeta.Lease) error
 }
 
 // machine moves partitions and replicas between states. A move changes the
@@ -31,6 +35,8 @@ type machine struct {
 	deliver func([]outgoing) // hands requests to the senders; never waits
 	// unclean tells which topics allow a leader that is not in sync.
 	unclean func(ctx context.Context, topics []string) map[string]bool
+	// watchState watches the states of partitions under reassignment; nil in scripts.
+	watchState func(tp zkmeta.TopicPartition) zkmeta.Notify
 	// deletion is delete.topic.enable.
 	deletion bool
 	log      *zap.Logger

@@ -38,6 +38,8 @@ import (
 //	unclean topic=t                   allow unclean leaders
 //	moved                             another broker becomes controller
 //	states                            prints all partitions
+//
+// More commands are in reassign_test.go.
 func TestMachine(t *testing.T) {
 	datadriven.Walk(t, "testdata/machine", func(t *testing.T, path string) {
 		s := newScript()
@@ -198,8 +200,7 @@ func (s *script) doAnswer(t *testing.T, d *datadriven.TestData) error {
 		}
 		return s.completeDeletion(ctx, answered)
 	}
-	d.Fatalf(t, "unknown command %s", d.Cmd)
-	return nil
+	return s.doReassign(t, d)
 }
 
 func (s *script) register(id int32) {
@@ -335,6 +336,9 @@ func (s *script) printStates() {
 		fmt.Fprintf(&s.out, "%s%s\n", t.name, flags)
 		for _, p := range t.partitions {
 			fmt.Fprintf(&s.out, "  %d %s replicas=%s", p.index, p.state, ids(p.replicas))
+			if p.reassigning() {
+				fmt.Fprintf(&s.out, " adding=%s removing=%s", ids(p.adding), ids(p.removing))
+			}
 			if l := p.leadership; l != nil {
 				fmt.Fprintf(&s.out, " leader=%d epoch=%d isr=%s", l.Leader, l.LeaderEpoch, ids(l.ISR))
 			}

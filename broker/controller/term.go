@@ -25,6 +25,7 @@ type term struct {
 	senders   map[int32]*sender
 	listener  string                  // where brokers take a controller's requests
 	balancing *time.Timer             // the next event that balances leaders; nil: leaders are not balanced
+	legacy    int64                   // the czxid of the /admin/reassign_partitions that was taken up last
 	advanced  []zkmeta.TopicPartition // under reassignment, and their in-sync replicas changed
 }
 
@@ -35,13 +36,14 @@ func (c *Controller) newTerm(lease zkmeta.Lease) *term {
 		t.listener = cfg.InterBrokerListener
 	}
 	t.machine = &machine{
-		cluster:  newCluster(),
-		origin:   origin{controllerID: c.id, lease: lease, interBrokerListener: cfg.InterBrokerListener},
-		ledger:   c.zk,
-		deliver:  t.deliver,
-		unclean:  t.uncleanTopics,
-		deletion: cfg.DeleteTopicEnable,
-		log:      c.log.With(zap.Int32("controller_epoch", lease.Epoch)),
+		cluster:    newCluster(),
+		origin:     origin{controllerID: c.id, lease: lease, interBrokerListener: cfg.InterBrokerListener},
+		ledger:     c.zk,
+		deliver:    t.deliver,
+		unclean:    t.uncleanTopics,
+		watchState: t.watchReassigned,
+		deletion:   cfg.DeleteTopicEnable,
+		log:        c.log.With(zap.Int32("controller_epoch", lease.Epoch)),
 	}
 	return t
 }
@@ -60,7 +62,9 @@ func (t *term) begin(ctx context.Context) error {
 		{"read topics to delete", t.readDeletions},
 		{"send brokers", func(context.Context) error { t.sendMetadata(t.brokerIDs()); return nil }},
 		{"start state machines", t.start},
+		{"resume reassignments", t.resumeReassigning},
 		{"resume topic deletions", t.goOnDeleting},
+		{"resume preferred elections", t.legacyElection},
 	} {
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
