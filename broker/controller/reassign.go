@@ -91,8 +91,8 @@ func (m *machine) changeTarget(ctx context.Context, p *partition, next assignmen
 	return m.removeReplicas(ctx, p, without(before, next.replicas...))
 }
 
-// reached lists the partitions of which all replicas of the target are in sync, as written now. The other
-// partitions under reassignment are watched.
+// reached lists the partitions of which all replicas of the target are in sync, as written now, and takes over what somebody
+// else wrote. The other partitions under reassignment are watched.
 func (m *machine) reached(ctx context.Context, partitions []*partition) ([]*partition, error) {
 	var keys []zkmeta.TopicPartition
 	for _, p := range partitions {
@@ -109,6 +109,9 @@ func (m *machine) reached(ctx context.Context, partitions []*partition) ([]*part
 	}
 	return slices.DeleteFunc(slices.Clone(partitions), func(p *partition) bool {
 		state, written := states[p.key()]
+		if written && p.leadership != nil && p.leadership.PartitionEpoch != state.PartitionEpoch {
+			m.setLeadership(p, state)
+		}
 		return p.reassigning() && (!written || len(without(p.target(), state.ISR...)) > 0)
 	}), nil
 }
