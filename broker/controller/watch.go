@@ -62,7 +62,7 @@ func (s *nameSet) take() []string {
 func (t *term) watchBroker(id int32) zkmeta.Notify {
 	c := t.c
 	return func() {
-		c.change(mark{kind: "broker_modification", broker: id}, func(t *term, ctx context.Context) error {
+		c.change(mark{kind: "broker_modification", number: id}, func(t *term, ctx context.Context) error {
 			return t.brokerModified(ctx, id)
 		})
 	}
