@@ -175,6 +175,9 @@ func (t *term) brokerModified(ctx context.Context, id int32) error {
 	was, had := endpoint(old, t.listener)
 	if is, has := endpoint(now, t.listener); is != was || has != had {
 		t.startSender(now, t.stopSender(id))
+		if !had {
+			return t.brokersStarted(ctx, []int32{id}) // nothing could be sent to it so far
+		}
 	}
 	t.sendMetadata(t.brokerIDs())
 	return nil
