@@ -21,6 +21,10 @@ import (
 // Commands are all commands that speak to a cluster.
 func Commands() []*cli.Command {
 	commands := []*cli.Command{
+		clusterCommand(),
+		topicsCommand(),
+		configsCommand(),
+		electCommand(),
 		groupsCommand(),
 	}
 	for _, c := range commands {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -66,7 +67,6 @@ var remedies = []struct {
 	{kerr.UnknownTopicOrPartition, "there is no such topic or partition"},
 	{kerr.TopicAlreadyExists, "there is a topic of this name; --if-not-exists passes over it"},
 	{kerr.TopicDeletionDisabled, "the brokers refuse to delete topics; set delete.topic.enable=true there"},
-	{kerr.UnsupportedVersion, "the cluster does not have this request, or not in this form"},
 	{kerr.NoReassignmentInProgress, "it is not being reassigned"},
 	{kerr.ElectionNotNeeded, "the leader is the right one already"},
 	{kerr.PreferredLeaderNotAvailable, "its preferred replica is not alive and in sync"},
@@ -85,7 +85,16 @@ func inWords(err error) string {
 			return r.text + " (" + r.err.Message + ")"
 		}
 	}
+	if isUnsupported(err) {
+		return "the cluster does not have this request (" + kerr.UnsupportedVersion.Message + ")"
+	}
 	return err.Error()
+}
+
+// isUnsupported says whether brokers do not know a request. The client does not export the errors by which it says so.
+func isUnsupported(err error) bool {
+	return err != nil && (errors.Is(err, kerr.UnsupportedVersion) ||
+		strings.Contains(err.Error(), "broker is too old") || strings.Contains(err.Error(), "request key is unknown"))
 }
 
 // answered is inWords for an answer with a message of the broker's own, which knows more than the code.
@@ -107,11 +116,15 @@ func failure(what string, err error) error {
 	if err == nil {
 		return nil
 	}
+	return &told{what + ": " + failureText(err), err}
+}
+
+func failureText(err error) string {
 	var spoken *kadm.ErrAndMessage
 	if errors.As(err, &spoken) {
-		return &told{what + ": " + answered(spoken.Err, spoken.ErrMessage), err}
+		return answered(spoken.Err, spoken.ErrMessage)
 	}
-	return &told{what + ": " + inWords(err), err}
+	return inWords(err)
 }
 
 // told is an error in words of ours.
