@@ -61,6 +61,17 @@ type ailingPartition struct {
 	describedPartition
 }
 
+// severity is 0 for the worst.
+func (p *ailingPartition) severity() int {
+	switch {
+	case slices.Contains(p.Conditions, unavailable):
+		return 0
+	case slices.Contains(p.Conditions, underMinISR):
+		return 1
+	}
+	return 2
+}
+
 func showCluster(ctx context.Context, c *cli.Context, cluster *kafka) error {
 	if c.Args().Present() {
 		return fmt.Errorf("%s: cluster takes no arguments", c.Args().First())
@@ -111,6 +122,9 @@ func (h *health) addPartitions(v *view, m kadm.Metadata) {
 			}
 		}
 	}
+	slices.SortStableFunc(h.Ailing, func(a, b ailingPartition) int { // the worst first
+		return cmp.Compare(a.severity(), b.severity())
+	})
 }
 
 // addBrokers lists the brokers that live, and those that do not and should have replicas.

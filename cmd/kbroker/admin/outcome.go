@@ -97,7 +97,7 @@ func isUnsupported(err error) bool {
 		strings.Contains(err.Error(), "broker is too old") || strings.Contains(err.Error(), "request key is unknown"))
 }
 
-// answered is inWords for an answer with a message of the broker's own, which knows more than the code.
+// answered is inWords for an answer with a message of the broker's own, which knows more than the code, if less than a remedy.
 func answered(err error, message string) string {
 	var kafkas *kerr.Error
 	if err == nil || message == "" || !errors.As(err, &kafkas) {
@@ -105,7 +105,7 @@ func answered(err error, message string) string {
 	}
 	for _, r := range remedies {
 		if errors.Is(err, r.err) {
-			return r.text + " (" + r.err.Message + ": " + message + ")"
+			return inWords(err)
 		}
 	}
 	return kafkas.Message + ": " + message
