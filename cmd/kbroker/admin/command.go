@@ -25,6 +25,7 @@ func Commands() []*cli.Command {
 		topicsCommand(),
 		configsCommand(),
 		electCommand(),
+		reassignCommand(),
 		groupsCommand(),
 	}
 	for _, c := range commands {

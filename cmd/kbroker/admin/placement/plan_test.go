@@ -2,7 +2,6 @@ package placement
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -63,6 +62,6 @@ func TestThrottles(t *testing.T) {
 	if !slices.Equal(got.Brokers, []int32{1, 2, 3, 4, 5, 6}) ||
 		!maps.Equal(got.Leaders, map[string]string{"a": "0:1,0:2,1:1", "b": "7:5"}) ||
 		!maps.Equal(got.Followers, map[string]string{"a": "0:3,1:4", "b": "7:6"}) {
-		t.Error(fmt.Sprintf("%+v", got))
+		t.Errorf("%+v", got)
 	}
 }

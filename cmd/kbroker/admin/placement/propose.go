@@ -28,13 +28,19 @@ func Propose(partitions []Partition, wish Wish) ([]Partition, error) {
 	if err != nil {
 		return nil, err
 	}
+	var work []int // partitions that have to change, or may
 	for i := range p.partitions {
+		if wish.Balance || len(p.partitions[i].Replicas) != p.wanted[i] {
+			work = append(work, i)
+		}
+	}
+	for _, i := range work {
 		p.shrink(i)
 	}
-	for i := range p.partitions {
+	for _, i := range work {
 		p.spread(i)
 	}
-	for i := range p.partitions {
+	for _, i := range work {
 		p.fill(i)
 	}
 	if wish.Balance {

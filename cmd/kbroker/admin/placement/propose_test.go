@@ -281,15 +281,39 @@ func TestReplicationFactorChanges(t *testing.T) {
 	})
 }
 
-// TestRacksAreMended: partitions that break the rack rule are mended though nothing else is asked for; others stay.
+// TestRacksAreMended: with balance, partitions that break the rack rule are mended, and what keeps all rules is not moved.
 func TestRacksAreMended(t *testing.T) {
 	each(t, -1, func(t *testing.T, _ *rand.Rand, c cluster) {
-		once := propose(t, c, Wish{Brokers: c.brokers})
+		once := propose(t, c, Wish{Brokers: c.brokers, Balance: true})
 		checkLegal(t, once, c.brokers, c.replicas)
 		c.partitions = once
-		if twice := propose(t, c, Wish{Brokers: c.brokers}); fmt.Sprint(twice) != fmt.Sprint(once) {
-			t.Error("what keeps the rules is moved")
+		if twice := propose(t, c, Wish{Brokers: c.brokers, Balance: true}); copied(once, twice) != 0 {
+			t.Errorf("%v\nkeeps the rules and becomes\n%v", once, twice)
 		}
+		if same := propose(t, c, Wish{Brokers: c.brokers}); fmt.Sprint(same) != fmt.Sprint(once) {
+			t.Error("without a reason something changes")
+		}
+	})
+}
+
+// TestDecommissionInRacks: the partitions that must change keep the rack rule afterwards, the others stay.
+func TestDecommissionInRacks(t *testing.T) {
+	each(t, -1, func(t *testing.T, r *rand.Rand, c cluster) {
+		gone := int32(1 + r.IntN(len(c.brokers)))
+		left := slices.DeleteFunc(slices.Clone(c.brokers), func(b Broker) bool { return b.ID == gone })
+		if c.replicas > len(left) {
+			return
+		}
+		after := propose(t, c, Wish{Brokers: left})
+		var touched []Partition
+		for i, p := range c.partitions {
+			if slices.Contains(p.Replicas, gone) {
+				touched = append(touched, after[i])
+			} else if !slices.Equal(p.Replicas, after[i].Replicas) {
+				t.Errorf("%s was %v and becomes %v without need", p.Name(), p.Replicas, after[i].Replicas)
+			}
+		}
+		checkLegal(t, touched, left, c.replicas)
 	})
 }
 
