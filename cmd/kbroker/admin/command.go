@@ -26,6 +26,8 @@ func Commands() []*cli.Command {
 		configsCommand(),
 		electCommand(),
 		reassignCommand(),
+		produceCommand(),
+		consumeCommand(),
 		groupsCommand(),
 	}
 	for _, c := range commands {

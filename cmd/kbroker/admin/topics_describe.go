@@ -85,7 +85,7 @@ func describeTopics(ctx context.Context, c *cli.Context, cluster *kafka) error {
 	topics := []describedTopic{}
 	for _, t := range details {
 		d := describedTopic{
-			Topic: t.Topic, Internal: t.IsInternal, ReplicationFactor: replicationFactor(t.Partitions),
+			Topic: t.Topic, Internal: t.IsInternal, ReplicationFactor: v.replicationFactor(t),
 			Configs: configs[t.Topic], Partitions: []describedPartition{},
 		}
 		if t.ID != (kadm.TopicID{}) {
@@ -216,6 +216,14 @@ func (v *view) describe(p kadm.PartitionDetail) describedPartition {
 		d.Adding, d.Removing = o.AddingReplicas, o.RemovingReplicas
 	}
 	return d
+}
+
+// replicationFactor does not count replicas that a reassignment is adding.
+func (v *view) replicationFactor(t kadm.TopicDetail) int {
+	for _, p := range t.Partitions.Sorted() {
+		return len(p.Replicas) - len(v.ongoing[t.Topic][p.Partition].AddingReplicas)
+	}
+	return 0
 }
 
 // listed is never nil, which JSON would show as null.
