@@ -143,7 +143,11 @@ func (w *consumption) look(ctx context.Context, c *cli.Context, cluster *kadm.Cl
 	if err != nil || w.group == "" {
 		return ends, err
 	}
-	committed, err := cluster.FetchOffsets(ctx, w.group)
+	var committed kadm.OffsetResponses
+	err = awaitCoordinator(ctx, func() (err error) {
+		committed, err = cluster.FetchOffsets(ctx, w.group)
+		return err
+	})
 	if err != nil {
 		return nil, failure("fetch offsets of group "+w.group, err)
 	}

@@ -110,10 +110,16 @@ func describeGroup(ctx context.Context, cluster *kafka, name string) (*described
 		}
 		return g, nil
 	}
-	classic, err := cluster.DescribeGroups(ctx, name)
+	var classic kadm.DescribedGroups
+	err = awaitCoordinator(ctx, func() (err error) {
+		if classic, err = cluster.DescribeGroups(ctx, name); err == nil {
+			err = classic[name].Err
+		}
+		return err
+	})
 	d, ok := classic[name]
 	switch {
-	case err != nil:
+	case err != nil && d.Err == nil:
 		return nil, err
 	case !ok:
 		return nil, errors.New("no answer")

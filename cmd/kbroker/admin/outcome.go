@@ -1,10 +1,12 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -71,6 +73,7 @@ var remedies = []struct {
 	{kerr.ElectionNotNeeded, "the leader is the right one already"},
 	{kerr.PreferredLeaderNotAvailable, "its preferred replica is not alive and in sync"},
 	{kerr.EligibleLeadersNotAvailable, "no replica is alive that could lead"},
+	{kerr.MessageTooLarge, "it is larger than --max-message-bytes, or than the topic's max.message.bytes"},
 	{kerr.NotController, "the controller has moved; try again"},
 	{kerr.CoordinatorNotAvailable, "the group's coordinator is not available; try again"},
 }
@@ -91,10 +94,27 @@ func inWords(err error) string {
 	return err.Error()
 }
 
+// coordinatorRetry is the wait between two requests to a coordinator that is not there yet.
+const coordinatorRetry = 200 * time.Millisecond
+
+// awaitCoordinator asks again while there is no coordinator: in a new cluster asking for one makes brokers create its topic.
+func awaitCoordinator(ctx context.Context, ask func() error) error {
+	for {
+		err := ask()
+		if !errors.Is(err, kerr.CoordinatorNotAvailable) && !errors.Is(err, kerr.CoordinatorLoadInProgress) || !pause(ctx, coordinatorRetry) {
+			return err
+		}
+	}
+}
+
 // isUnsupported says whether brokers do not know a request. The client does not export the errors by which it says so.
 func isUnsupported(err error) bool {
-	return err != nil && (errors.Is(err, kerr.UnsupportedVersion) ||
-		strings.Contains(err.Error(), "broker is too old") || strings.Contains(err.Error(), "request key is unknown"))
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if strings.Contains(e.Error(), "broker is too old") || strings.Contains(e.Error(), "request key is unknown") {
+			return true
+		}
+	}
+	return errors.Is(err, kerr.UnsupportedVersion)
 }
 
 // answered is inWords for an answer with a message of the broker's own, which knows more than the code, if less than a remedy.
