@@ -8,7 +8,7 @@ import (
 )
 
 // rounds is how many random clusters each property is tried on.
-const rounds = 400
+const rounds = 200
 
 // cluster is a random one: some brokers in some racks, partitions anywhere on them.
 type cluster struct {
