@@ -61,7 +61,11 @@ var allowed = map[string][]string{
 		"coordinator/group/offsets", "coordinator/journal", "coordinator/txn", "protocol", "protocol/record", "storage", "storage/vfs",
 		"zkmeta",
 	},
-	"cmd/kbroker": {"broker", "broker/config", "coordinator/journal", "protocol/record", "storage", "storage/vfs", "zkmeta/zkserver"},
+	"cmd/kbroker/admin/placement": {},
+	"cmd/kbroker/admin":           {"cmd/kbroker/admin/placement"},
+	"cmd/kbroker": {
+		"cmd/kbroker/admin", "broker", "broker/config", "coordinator/journal", "protocol/record", "storage", "storage/vfs", "zkmeta/zkserver",
+	},
 }
 
 // Limits of style.md; the exceptions name why.
