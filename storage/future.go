@@ -63,6 +63,9 @@ func (m *Manager) dirFor(tp TopicPartition) *directory {
 	return m.emptiest()
 }
 
+// FutureNameTooLong tells that a partition cannot move, since the folder of its copy could not have its name.
+func FutureNameTooLong(tp TopicPartition) bool { return len(futureFolderName(tp)) > maxNameLength }
+
 // CreateFuture begins the copy of a log to another directory, or returns the one that is under way there. ErrNoDirectory,
 // ErrOffline, ErrClosed (there is no such log), ErrNameTooLong.
 func (m *Manager) CreateFuture(tp TopicPartition, dir string) (*Log, error) {
@@ -85,11 +88,10 @@ func (m *Manager) CreateFuture(tp TopicPartition, dir string) (*Log, error) {
 	if l.dir == d {
 		return nil, fmt.Errorf("copy %s to %s: it is there", tp, dir)
 	}
-	name := futureFolderName(tp)
-	if len(name) > maxNameLength {
+	if FutureNameTooLong(tp) {
 		return nil, fmt.Errorf("copy %s: %w", tp, ErrNameTooLong)
 	}
-	f, err := createLog(d, tp, name, l.TopicID(), l.Config())
+	f, err := createLog(d, tp, futureFolderName(tp), l.TopicID(), l.Config())
 	if err != nil {
 		return nil, err
 	}
@@ -222,14 +224,15 @@ func (m *Manager) adoptFuture(l *Log) error {
 	return nil
 }
 
-// beginAnewUnlessSame empties a copy whose log was cleaned since, or is of another topic.
+// beginAnewUnlessSame empties a copy whose log was cleaned since, or is of another topic, or that lost its head in a crash.
 func (m *Manager) beginAnewUnlessSame(l, f *Log) error {
 	unknown := [16]byte{}
 	otherTopic := f.TopicID() != unknown && l.TopicID() != unknown && f.TopicID() != l.TopicID()
-	if !otherTopic && f.sameCleaned(l) {
+	lostHead := !f.dir.clean && f.LogStartOffset() > l.LogStartOffset()
+	if !otherTopic && !lostHead && f.sameCleaned(l) {
 		return nil
 	}
-	f.logger().Info("the log was cleaned since the copy began, which begins anew", zap.String("dir", f.dir.path))
+	f.logger().Info("copy begins anew, since it is not of the log as it is now", zap.String("dir", f.dir.path))
 	if otherTopic {
 		id := l.TopicID()
 		f.topicID.Store(&id)

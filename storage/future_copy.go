@@ -11,8 +11,14 @@ import (
 
 // Copied tells what a step of a copy did.
 type Copied struct {
-	Bytes int64 // appended
-	Left  int64 // offsets that the copy is behind the log; 0: it has all, as of a moment ago
+	Bytes   int64 // appended
+	Offsets int64 // by which the copy grew
+	Left    int64 // by which it is behind the log; 0: it has all, as of a moment ago
+}
+
+// Nearly tells whether the copy is, by the size of what was copied, no more than some bytes behind.
+func (c Copied) Nearly(bytes int64) bool {
+	return c.Left == 0 || c.Offsets > 0 && float64(c.Left)*float64(c.Bytes)/float64(c.Offsets) <= float64(bytes)
 }
 
 // CopyFrom is one step of filling a copy from its log: it cuts what the log does not have, appends up to size bytes of
@@ -48,7 +54,7 @@ func (f *Log) CopyFrom(l *Log, size int, buf []byte) (Copied, []byte, error) {
 		}
 	}
 	end := f.LogEndOffset()
-	return Copied{Bytes: int64(len(buf)), Left: max(l.LogEndOffset()-end, 0)}, buf, nil
+	return Copied{Bytes: int64(len(buf)), Offsets: end - at, Left: max(l.LogEndOffset()-end, 0)}, buf, nil
 }
 
 // readToCopy reads batches from an offset on into buf, which it returns, larger if need be.

@@ -117,7 +117,9 @@ func parseFolder(name string) (TopicPartition, folderKind, error) {
 
 // futureFolderName is the name of the folder of a copy under way. Unlike deletedFolderName it keeps the topic whole, which is read from
 // it again; a name that is too long is for the caller to refuse.
-func futureFolderName(tp TopicPartition) string { return tp.String() + "." + randomID() + futureDirSuffix }
+func futureFolderName(tp TopicPartition) string {
+	return tp.String() + "." + randomID() + futureDirSuffix
+}
 
 // randomID is a random UUID as it stands in names.
 func randomID() string {
