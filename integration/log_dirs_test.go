@@ -153,6 +153,16 @@ func count(logs map[int32]kadm.DescribedLogDirPartition, dir string) (n int) {
 	return n
 }
 
+// partitionIn is one of the partitions whose logs are in a directory.
+func partitionIn(logs map[int32]kadm.DescribedLogDirPartition, dir string) int32 {
+	for p, l := range logs {
+		if l.Dir == dir {
+			return p
+		}
+	}
+	return -1
+}
+
 func awaitMoved(t *testing.T, c *kgo.Client, topic string, partitions int, dir string) {
 	t.Helper()
 	harness.Eventually(t, 2*clientDeadline, func() error {
@@ -179,6 +189,7 @@ func TestFailedLogDirectory(t *testing.T) {
 	}
 
 	repair := breakDir(t, dirs[1])
+	harness.Produce(t, c, &kgo.Record{Topic: topic, Partition: partitionIn(logs, dirs[1]), Value: []byte("before")})
 	harness.Eventually(t, clientDeadline, func() error {
 		q := kmsg.NewPtrDescribeLogDirsRequest()
 		r, err := q.RequestWith(harness.Context(t), c.Broker(1))
@@ -226,13 +237,20 @@ func TestFailedLogDirectory(t *testing.T) {
 	for p := range int32(partitions) {
 		harness.Produce(t, c, &kgo.Record{Topic: topic, Partition: p, Value: []byte("after")})
 	}
-	if got := harness.Consume(t, b.Address(), topic, 2*partitions); len(got) != 2*partitions {
+	if got := harness.Consume(t, b.Address(), topic, 2*partitions+1); len(got) != 2*partitions+1 {
 		t.Errorf("%d records", len(got))
 	}
 
+	touch := func() { // an idle directory is not missed
+		for p := range int32(partitions) {
+			c.ProduceSync(harness.Context(t), &kgo.Record{Topic: topic, Partition: p, Value: []byte("v")})
+		}
+	}
 	breakDir(t, dirs[1])
+	touch()
 	b.AwaitOutput(t, "log directory failed, its partitions are offline", clientDeadline)
 	breakDir(t, dirs[0])
+	touch()
 	if code := b.AwaitExit(t, clientDeadline); code != 1 {
 		t.Errorf("exit code %d with no log directory left", code)
 	}
