@@ -131,6 +131,9 @@ func mapping() []errorCode {
 		{replica.ErrStaleControllerEpoch, protocol.StaleControllerEpoch},
 		{replica.ErrStaleBrokerEpoch, protocol.StaleBrokerEpoch},
 		{replica.ErrInconsistentTopicID, protocol.InconsistentTopicID},
+		{replica.ErrNoLogDir, protocol.LogDirNotFound},
+		{replica.ErrTopicNameTooLong, protocol.InvalidTopic},
+		{replica.ErrReplicaNotAvailable, protocol.ReplicaNotAvailable},
 
 		{errInvalidAcks, protocol.InvalidRequiredAcks},
 		{errInternalTopic, protocol.InvalidTopic},

@@ -37,6 +37,7 @@ func table() []row {
 		prompt((*Handlers).offsetForLeaderEpoch),
 		blocking((*Handlers).describeConfigs),
 		blocking((*Handlers).alterConfigs),
+		blocking((*Handlers).alterReplicaLogDirs),
 		blocking((*Handlers).describeLogDirs),
 		blocking((*Handlers).createPartitions),
 		blocking((*Handlers).deleteGroups),
