@@ -49,8 +49,6 @@ func (h *Handlers) createTopics(ctx context.Context, c *server.Call, req *kmsg.C
 			rt.ErrorCode, rt.ErrorMessage = protocol.InvalidRequest, text("Creation of internal topic "+clusterMetadataTopic+" is prohibited.")
 		case count[t.Topic] > 1:
 			rt.ErrorCode, rt.ErrorMessage = protocol.InvalidRequest, text("Found multiple entries for this topic.")
-		case h.unreplicated(t.ReplicationFactor, t.ReplicaAssignment):
-			rt.ErrorCode, rt.ErrorMessage = protocol.InvalidReplicationFactor, text(noReplication)
 		default:
 			wanted = append(wanted, newTopicOf(t))
 		}
@@ -82,23 +80,6 @@ func (h *Handlers) createTopics(ctx context.Context, c *server.Call, req *kmsg.C
 		}
 	}
 	return resp
-}
-
-// noReplication is the answer to who wants several replicas: followers do not fetch yet, and acknowledging what only
-// one broker has would be a lie.
-const noReplication = "kbroker does not replicate between brokers yet: use a replication factor of 1."
-
-// unreplicated tells a topic that would get several replicas. One that cannot for want of brokers gets Kafka's own answer.
-func (h *Handlers) unreplicated(replicationFactor int16, assignment []kmsg.CreateTopicsRequestTopicReplicaAssignment) bool {
-	for _, a := range assignment {
-		if len(a.Replicas) > 1 {
-			return len(h.rooms.Metadata.Load().Brokers()) > 1
-		}
-	}
-	if replicationFactor == -1 && len(assignment) == 0 {
-		replicationFactor = h.rooms.Config.Broker().DefaultReplicationFactor
-	}
-	return replicationFactor > 1 && len(h.rooms.Metadata.Load().Brokers()) >= int(replicationFactor)
 }
 
 func newTopicOf(t *kmsg.CreateTopicsRequestTopic) controller.NewTopic {
@@ -145,16 +126,27 @@ func (h *Handlers) awaitTopics(ctx context.Context, within time.Duration, names 
 	if within <= 0 {
 		return names
 	}
+	for _, i := range h.awaitImage(ctx, within, len(names), func(image *metadata.Image, i int) bool {
+		t, _ := image.Topic(names[i])
+		return done(t, i)
+	}) {
+		late = append(late, names[i])
+	}
+	return late
+}
+
+// awaitImage waits until the image shows count things as done wants them and returns those for which the time passed
+// first. It looks at least once.
+func (h *Handlers) awaitImage(ctx context.Context, within time.Duration, count int, done func(image *metadata.Image, i int) bool) (late []int) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	for {
 		changed := h.rooms.Metadata.Changed()
 		image := h.rooms.Metadata.Load()
 		late = late[:0]
-		for i, name := range names {
-			t, _ := image.Topic(name)
-			if !done(t, i) {
-				late = append(late, name)
+		for i := range count {
+			if !done(image, i) {
+				late = append(late, i)
 			}
 		}
 		if len(late) == 0 {

@@ -30,6 +30,7 @@ type Broker struct {
 	ZooKeeperConnection   time.Duration
 	ZooKeeperMaxInFlight  int32
 	LogDirs               []string // absolute
+	AlterLogDirsThreads   int      // num.replica.alter.log.dirs.threads; one per folder when unset
 	Listeners             []Endpoint
 	Advertised            []Endpoint
 	InterBrokerListener   string
@@ -75,6 +76,7 @@ type Broker struct {
 	ReplicaFetchMinBytes            int32
 	ReplicaFetchWaitMax             time.Duration
 	ReplicaFetchBackoff             time.Duration
+	ReplicaFetchers                 int32   // num.replica.fetchers; may change
 	ReplicaSelector                 *string // replica.selector.class
 	HighWatermarkCheckpointInterval time.Duration
 

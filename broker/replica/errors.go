@@ -20,6 +20,7 @@ var (
 	ErrNotEnoughReplicasAfterAppend = errors.New("fewer in-sync replicas than min.insync.replicas after the append")
 	ErrTimedOut                     = errors.New("timed out")
 	ErrStorage                      = errors.New("log directory failed")
+	ErrDiskFull                     = storage.ErrDiskFull // beside ErrStorage: it passes when there is space again
 	ErrRecordListTooLarge           = errors.New("record batch is larger than a segment")
 	ErrOutOfOrderSequence           = errors.New("out of order sequence number")
 	ErrInvalidProducerEpoch         = errors.New("producer epoch is older than the last one seen")
@@ -29,6 +30,9 @@ var (
 	ErrStaleControllerEpoch         = errors.New("controller epoch or leader epoch is not newer")
 	ErrStaleBrokerEpoch             = errors.New("broker epoch is older than this broker's")
 	ErrInconsistentTopicID          = errors.New("topic id differs from the log's")
+	ErrNoLogDir                     = errors.New("no such log directory")
+	ErrTopicNameTooLong             = errors.New("topic name is too long for its log to be moved")
+	ErrReplicaNotAvailable          = errors.New("this broker has no replica of the partition yet")
 )
 
 // translate gives a storage error the name that it has here. What storage does not name is what the file system said.
@@ -51,6 +55,10 @@ func translate(err error) error {
 		as = ErrCoordinatorFenced
 	case errors.Is(err, storage.ErrInconsistentTopicID):
 		as = ErrInconsistentTopicID
+	case errors.Is(err, storage.ErrNoDirectory):
+		as = ErrNoLogDir
+	case errors.Is(err, storage.ErrNameTooLong):
+		as = ErrTopicNameTooLong
 	case errors.Is(err, record.ErrCorrupt), errors.Is(err, storage.ErrUnexpectedOffset): // of what a leader sent
 		return err
 	default:
