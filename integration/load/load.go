@@ -83,6 +83,8 @@ func (l *Load) options() []kgo.Opt {
 		kgo.MetadataMinAge(100 * time.Millisecond), kgo.MetadataMaxAge(2 * time.Second), kgo.DialTimeout(time.Second),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }), kgo.RetryTimeout(time.Minute),
 		kgo.RequestTimeoutOverhead(1500 * time.Millisecond),
+		// A broker that is killed while it takes a connection does not want TLS.
+		kgo.AlwaysRetryEOF(),
 	}
 }
 
