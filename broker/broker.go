@@ -12,9 +12,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/kbroker/kbroker/broker/alterisr"
 	"github.com/kbroker/kbroker/broker/api"
 	"github.com/kbroker/kbroker/broker/config"
 	"github.com/kbroker/kbroker/broker/controller"
+	"github.com/kbroker/kbroker/broker/fetcher"
 	"github.com/kbroker/kbroker/broker/metadata"
 	"github.com/kbroker/kbroker/broker/peer"
 	"github.com/kbroker/kbroker/broker/replica"
@@ -58,6 +60,11 @@ type Broker struct {
 	topics   topicsView
 	control  *controller.Controller
 	server   *server.Server
+
+	fetchers          *fetcher.Fetchers
+	isr               *alterisr.Proposals
+	isrChannel        *peer.ToController
+	controllerChannel *peer.ToController
 
 	cancel   context.CancelFunc // ends the background work
 	group    sync.WaitGroup     // what cancel ends
@@ -230,6 +237,7 @@ func (b *Broker) dirFailed(ctx context.Context, dir string, err error) {
 // build makes the rooms that stand on ZooKeeper and the logs.
 func (b *Broker) build(o Options, listeners []server.Listener) {
 	b.metadata = metadata.NewCache(b.clusterID)
+	b.buildPeers(o)
 	b.replicas = replica.New(replica.Options{
 		BrokerID: b.id,
 		Logs:     b.logs,
@@ -239,6 +247,8 @@ func (b *Broker) build(o Options, listeners []server.Listener) {
 			return b.zk.Config(ctx, zkmeta.Entity{Type: "topics", Name: topic})
 		},
 		LeadershipChanged: b.leadershipChanged,
+		Fetchers:          b.fetchers,
+		ProposeISR:        b.isr.Propose,
 		Registerer:        o.Registry,
 		Logger:            o.Logger,
 	})
@@ -300,6 +310,7 @@ func (b *Broker) join(ctx, background context.Context) error {
 	if err := b.readGroupConfigs(ctx); err != nil {
 		return err
 	}
+	b.spawn("isr", func() error { b.isr.Run(background); return nil })
 	b.spawn("groups", func() error { b.groups.Run(background); return nil })
 	b.spawn("storage", func() error { b.logs.Run(background); return nil })
 	b.spawn("replica", func() error { b.replicas.Run(background); return nil })
@@ -428,6 +439,11 @@ func (b *Broker) teardown(ctx context.Context) error {
 		errs = append(errs, b.server.Shutdown(ctx))
 	}
 	b.cancel()
+	if b.fetchers != nil {
+		b.fetchers.Close()
+		b.isrChannel.Close()
+		b.controllerChannel.Close()
+	}
 	if b.ids != nil {
 		b.ids.Close()
 	}

@@ -72,8 +72,3 @@ func (b *Broker) refuseDuplicateEndpoints(ctx context.Context, own zkmeta.Broker
 	}
 	return nil
 }
-
-// producerIDBlock takes a block of producer ids from the controller.
-func (b *Broker) producerIDBlock(ctx context.Context) (int64, int32, error) {
-	return b.control.AllocateProducerIDs(ctx, b.id, b.replicas.BrokerEpoch())
-}

@@ -21,8 +21,13 @@ import (
 	"github.com/kbroker/kbroker/storage/vfs"
 )
 
-// stopGrace is how long a stopping broker waits for requests under way before it cuts connections.
-const stopGrace = 10 * time.Second
+const (
+	// handOverGrace is how long a stopping broker waits for others to lead what it leads. The defaults of
+	// controlled.shutdown.* let it try three times within it; what stops brokers often kills them after 30 s.
+	handOverGrace = 15 * time.Second
+	// stopGrace is how long it then waits for requests under way before it cuts connections.
+	stopGrace = 10 * time.Second
+)
 
 // secondSignal is how long after the first signal another one still counts as the same.
 const secondSignal = 300 * time.Millisecond
@@ -123,6 +128,9 @@ func awaitSignals(signals <-chan os.Signal, log *zap.Logger, stop func()) {
 }
 
 func stop(b *broker.Broker) error {
+	others, cancelOthers := context.WithTimeout(context.Background(), handOverGrace)
+	defer cancelOthers()
+	b.HandOver(others)
 	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
 	defer cancel()
 	return b.Stop(ctx)

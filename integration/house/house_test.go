@@ -57,7 +57,8 @@ var allowed = map[string][]string{
 		"broker/alterisr", "broker/api", "broker/config", "broker/controller", "broker/fetcher", "broker/metadata", "broker/peer", "broker/replica",
 		"broker/server",
 		"coordinator/group", "coordinator/group/assign", "coordinator/group/classic", "coordinator/group/consumer",
-		"coordinator/group/offsets", "coordinator/journal", "coordinator/txn", "protocol/record", "storage", "storage/vfs", "zkmeta",
+		"coordinator/group/offsets", "coordinator/journal", "coordinator/txn", "protocol", "protocol/record", "storage", "storage/vfs",
+		"zkmeta",
 	},
 	"cmd/kbroker": {"broker", "broker/config", "coordinator/journal", "protocol/record", "storage", "storage/vfs", "zkmeta/zkserver"},
 }
