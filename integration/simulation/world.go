@@ -36,9 +36,9 @@ type World struct {
 	ZooKeeper *zkserver.Server
 	Nodes     []*Node
 
-	options Options
-	rng     *rand.Rand
-	clients int
+	options   Options
+	rng       *rand.Rand
+	inspector *memnet.Host
 }
 
 // NewWorld makes a cluster whose brokers do not run yet.

@@ -1,8 +1,10 @@
 package memnet
 
 import (
+	"maps"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -80,6 +82,14 @@ func (n *Network) Reset(a, b string) {
 			c.in.put(c, parcel{kind: resets})
 		}
 	}
+}
+
+// Names lists all hosts there ever were, but one, in the order of names.
+func (n *Network) Names(but string) []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	names := slices.Sorted(maps.Keys(n.hosts))
+	return slices.DeleteFunc(names, func(name string) bool { return name == but })
 }
 
 // moved tells those whom a link holds that it changed.
