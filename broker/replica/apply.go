@@ -40,6 +40,7 @@ type change struct {
 	state     *State
 	topic     *topic
 	partition *Partition // nil: not hosted yet
+	followed  bool       // the partition was fetched before
 	done      bool       // the role or the epoch changed
 }
 
@@ -67,6 +68,7 @@ func (m *Manager) Apply(ctx context.Context, controllerID, controllerEpoch int32
 		}
 	})
 	m.dropEmptyTopics(changes)
+	m.direct(changes)
 	m.announce(changes)
 
 	failed := 0
@@ -103,7 +105,7 @@ func (m *Manager) admit(states []State, errs []error) []change {
 		}
 		if errs[i] = err; apply {
 			seen[name] = true
-			changes = append(changes, change{at: i, state: s, partition: p})
+			changes = append(changes, change{at: i, state: s, partition: p, followed: p != nil && p.isFollowed()})
 		}
 	}
 	return changes
@@ -179,7 +181,7 @@ func (m *Manager) changeRole(p *Partition, s *State, log *storage.Log) error {
 	case s.Leader == m.env.brokerID:
 		return p.becomeLeader(s, log)
 	case s.Leader == metadata.NoLeader || m.env.alive(s.Leader):
-		p.becomeFollower(s, log)
+		return p.becomeFollower(s, log)
 	default:
 		p.awaitLeader(s, log)
 	}

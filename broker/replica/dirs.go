@@ -77,14 +77,14 @@ func (m *Manager) dirFailed(dir string, err error) {
 		return
 	}
 	m.failedDirs[dir] = true
-	count := 0
+	var inDir []*Partition
 	for _, p := range m.Partitions() {
 		if p.dir() == dir {
-			p.fail()
-			count++
+			inDir = append(inDir, p)
 		}
 	}
-	m.log.Error("log directory failed, its partitions are offline", zap.String("dir", dir), zap.Int("partitions", count), zap.Error(err))
+	m.endAll(inDir, (*Partition).fail)
+	m.log.Error("log directory failed, its partitions are offline", zap.String("dir", dir), zap.Int("partitions", len(inDir)), zap.Error(err))
 }
 
 // dir is the log directory that holds the partition's log; empty when it has none.

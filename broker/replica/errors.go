@@ -51,7 +51,7 @@ func translate(err error) error {
 		as = ErrCoordinatorFenced
 	case errors.Is(err, storage.ErrInconsistentTopicID):
 		as = ErrInconsistentTopicID
-	case errors.Is(err, record.ErrCorrupt):
+	case errors.Is(err, record.ErrCorrupt), errors.Is(err, storage.ErrUnexpectedOffset): // of what a leader sent
 		return err
 	default:
 		as = ErrStorage

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -29,6 +30,9 @@ type host struct {
 	metadata *metadata.Cache
 	registry *prometheus.Registry
 
+	directed  []string // what the fetchers were told
+	proposals []proposal
+
 	mu        sync.Mutex
 	overrides map[string]map[string]string
 	readError error
@@ -37,11 +41,17 @@ type host struct {
 
 func newHost(t testing.TB, fs vfs.FS, dirs ...string) *host {
 	t.Helper()
+	return newBroker(t, me, fs, dirs...)
+}
+
+// newBroker is newHost for a broker of another id.
+func newBroker(t testing.TB, id int32, fs vfs.FS, dirs ...string) *host {
+	t.Helper()
 	if len(dirs) == 0 {
 		dirs = []string{"/a"}
 	}
 	store, _, err := config.NewStore(map[string]config.Setting{
-		"broker.id":               {Value: "1"},
+		"broker.id":               {Value: fmt.Sprint(id)},
 		"log.dirs":                {Value: "/a"},
 		"zookeeper.connect":       {Value: "localhost:2181"},
 		"min.insync.replicas":     {Value: "1"},
@@ -57,7 +67,7 @@ func newHost(t testing.TB, fs vfs.FS, dirs ...string) *host {
 	}
 	h.live(1, 2, 3)
 	h.logs, err = storage.Open(storage.Options{
-		FS: fs, Dirs: dirs, BrokerID: me, ClusterID: "cluster",
+		FS: fs, Dirs: dirs, BrokerID: id, ClusterID: "cluster",
 		ConfigFor:       func(string) *storage.Config { return store.Topic(nil).Log },
 		RecoveryThreads: 1,
 		MaxOpenFiles:    100,
@@ -67,15 +77,82 @@ func newHost(t testing.TB, fs vfs.FS, dirs ...string) *host {
 		t.Fatal(err)
 	}
 	h.Manager = New(Options{
-		BrokerID: me, Logs: h.logs, Config: store, Metadata: h.metadata,
+		BrokerID: id, Logs: h.logs, Config: store, Metadata: h.metadata,
 		TopicOverrides: h.read,
 		LeadershipChanged: func(topic string, partition, epoch int32, leading bool) {
 			h.announced = append(h.announced, fmt.Sprint(topic, " ", partition, " ", epoch, " ", leading))
+		},
+		Fetchers: (*directions)(h),
+		ProposeISR: func(c ISRChange, answer func(ISRAnswer, error)) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.proposals = append(h.proposals, proposal{c, answer})
 		},
 		Registerer: h.registry, Logger: zap.NewNop(),
 	})
 	t.Cleanup(h.close)
 	return h
+}
+
+// proposal is a change of in-sync replicas that the broker asked the controller for.
+type proposal struct {
+	ISRChange
+	answer func(ISRAnswer, error)
+}
+
+// directions are the fetchers of a host: they note what they are told.
+type directions host
+
+func (d *directions) Follow(partitions []Followed) {
+	told := "follow"
+	for _, f := range partitions {
+		told += fmt.Sprintf(" %s-%d of %d in %d", f.Partition.Topic(), f.Partition.Index(), f.LeaderID, f.LeaderEpoch)
+	}
+	d.directed = append(d.directed, told)
+}
+
+func (d *directions) Unfollow(partitions []*Partition) {
+	told := "unfollow"
+	for _, p := range partitions {
+		told += fmt.Sprintf(" %s-%d", p.Topic(), p.Index())
+	}
+	d.directed = append(d.directed, told)
+}
+
+// wantDirected compares with what the fetchers were told since the last time.
+func (h *host) wantDirected(want ...string) {
+	h.t.Helper()
+	if !slices.Equal(h.directed, want) {
+		h.t.Errorf("fetchers were told %q, want %q", h.directed, want)
+	}
+	h.directed = nil
+}
+
+// proposed takes the one change that the controller was asked for since the last time.
+func (h *host) proposed() proposal {
+	h.t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.proposals) != 1 {
+		h.t.Fatalf("%d proposals, want 1: %+v", len(h.proposals), h.proposals)
+	}
+	p := h.proposals[0]
+	h.proposals = nil
+	return p
+}
+
+func (h *host) wantNoProposal() {
+	h.t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.proposals) != 0 {
+		h.t.Fatalf("proposed %+v", h.proposals)
+	}
+}
+
+// accept answers as a controller that made the change.
+func (p *proposal) accept(leader int32) {
+	p.answer(ISRAnswer{LeaderID: leader, LeaderEpoch: p.LeaderEpoch, ISR: p.ISR, PartitionEpoch: p.PartitionEpoch + 1}, nil)
 }
 
 // close is safe to call before the test's end.

@@ -9,23 +9,39 @@ import (
 	"github.com/kbroker/kbroker/storage"
 )
 
-// becomeFollower makes this broker a follower of the state's leader. The log stays as it is: where it has to be cut
-// only the leader's answers tell. The caller holds Manager.applyMu.
-func (p *Partition) becomeFollower(s *State, log *storage.Log) {
+// becomeFollower makes this broker a follower of the state's leader. A log with leader epochs stays as it is: where it
+// has to be cut only the leader's answers tell. One without (of old formats, or nothing but offsets) is shared with the
+// leader as far as its high watermark, and no further as far as anybody knows (Kafka: initialFetchOffset, and
+// AbstractFetcherThread.truncateToHighWatermark). The caller holds Manager.applyMu.
+func (p *Partition) becomeFollower(s *State, log *storage.Log) error {
 	p.gate.Lock()
 	defer p.gate.Unlock()
+	if s.Leader != metadata.NoLeader && log.LatestEpoch() < 0 {
+		if err := p.truncateToHighWatermark(log); err != nil {
+			return translate(err)
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.log = log
 	p.setAssignment(s)
 	p.leave(follower)
-	p.leaderID = s.Leader
+	p.leaderID, p.leaderHigh = s.Leader, log.HighWatermark()
 	p.leaderEpoch, p.partitionEpoch = s.LeaderEpoch, s.PartitionEpoch
-	// Worth an operator's look until followers fetch: this replica counts as one and holds nothing new.
-	p.env.log.Warn("became follower, which does not fetch yet: the partition is not replicated here", p.fields(
+	p.env.log.Info("became follower", p.fields(
 		zap.Int32("leader", s.Leader), zap.Int32("leader_epoch", s.LeaderEpoch),
 		zap.Int32("partition_epoch", s.PartitionEpoch), zap.Int64("log_end_offset", log.LogEndOffset()),
 		zap.Int64("high_watermark", log.HighWatermark()), zap.Int32s("replicas", s.Replicas))...)
+	return nil
+}
+
+// truncateToHighWatermark drops what a leader may not have. The gate is held.
+func (p *Partition) truncateToHighWatermark(log *storage.Log) error {
+	// Nobody appends meanwhile: this broker does not lead, or just ceases to.
+	if high := log.HighWatermark(); high < log.LogEndOffset() {
+		return p.truncate(log, high)
+	}
+	return nil
 }
 
 // awaitLeader keeps the log of a partition whose new leader this broker does not see alive. The epoch is not noted, so
@@ -74,19 +90,28 @@ func (p *Partition) follower(id int32) *progress {
 }
 
 // followerFetched notes a follower's fetch that this broker answered as leader of epoch, whose log ended at leaderEnd
-// before the read, and moves the high watermark by it.
-func (p *Partition) followerFetched(r *ReadRequest, epoch int32, leaderEnd int64) {
-	now := time.Now()
+// before the read, moves the high watermark by it, and proposes the follower for the in-sync replicas when it may join.
+// The high watermark in result becomes that of after, which the follower would else hear of with its next fetch.
+func (p *Partition) followerFetched(r *ReadRequest, result *ReadResult, epoch int32, leaderEnd int64) {
+	p.submit(p.noteFetch(r, result, epoch, leaderEnd, time.Now()))
+}
+
+// noteFetch is followerFetched, returning the change of in-sync replicas that is to be proposed, or nil.
+func (p *Partition) noteFetch(r *ReadRequest, result *ReadResult, epoch int32, leaderEnd int64, now time.Time) *ISRChange {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f := p.follower(r.ReplicaID)
 	if f == nil || p.role != leader || p.leaderEpoch != epoch {
-		return // deposed since: the offset says nothing about the log as it is now
+		return nil // deposed since: the offset says nothing about the log as it is now
 	}
 	moved, startMoved := r.Offset != f.end, r.LogStartOffset > f.logStart
 	f.fetched(r.Offset, r.LogStartOffset, leaderEnd, now)
+	change := p.maybeExpand(f)
 	// The low watermark of DeleteRecords hangs on the followers' starts, everything else on their ends.
 	if advanced := moved && p.advance(); advanced || startMoved {
 		p.wake()
 	}
+	// This broker led in one epoch all along, so what was read is what the high watermark is about.
+	result.HighWatermark = p.log.HighWatermark()
+	return change
 }

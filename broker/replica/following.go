@@ -1,6 +1,11 @@
 package replica
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/kbroker/kbroker/broker/metadata"
+	"github.com/kbroker/kbroker/storage"
+)
 
 // Fetchers copy the logs of leaders into the partitions that this broker follows. The Manager tells them what to
 // copy, while it applies a change; they must not wait for the network, nor call the Manager back.
@@ -36,22 +41,85 @@ type Fetched struct {
 	LogStartOffset int64  // the leader's
 }
 
-// Position tells a fetcher where to go on. ErrNotFollower, ErrStorage.
-func (p *Partition) Position(leaderEpoch int32) (Position, error) { panic("unwritten") }
-
-// AppendAsFollower appends what a leader answered, moves the high watermark and the log start after the leader's, and
-// tells where to go on. It takes the batches as they are. An answer for another offset than the log's end is ignored.
-// ErrNotFollower, ErrStorage, record.ErrCorrupt (to be fetched again); with any other error the replica is broken.
-func (p *Partition) AppendAsFollower(leaderEpoch int32, f Fetched) (Position, error) { panic("unwritten") }
-
-// TruncateToLeader cuts what the leader does not have, which knows the epoch divergingEpoch to end at endOffset
-// (KIP-595; Kafka: AbstractFetcherThread.getOffsetTruncationState).
-func (p *Partition) TruncateToLeader(leaderEpoch, divergingEpoch int32, endOffset int64) (Position, error) {
-	panic("unwritten")
+// followed tells whom the partition is copied from, if it is.
+func (p *Partition) followed() (Followed, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f := Followed{Partition: p, LeaderID: p.leaderID, LeaderEpoch: p.leaderEpoch}
+	return f, p.role == follower && p.leaderID != metadata.NoLeader
 }
 
-// TruncateTo cuts everything at offset and above; for a follower that is longer than its leader.
-func (p *Partition) TruncateTo(leaderEpoch int32, offset int64) (Position, error) { panic("unwritten") }
+func (p *Partition) isFollowed() bool {
+	_, following := p.followed()
+	return following
+}
 
-// StartAt empties the log, which goes on at offset; for a follower that ends below its leader's log start.
-func (p *Partition) StartAt(leaderEpoch int32, offset int64) (Position, error) { panic("unwritten") }
+// direct tells the fetchers what became of a request's partitions, all at once: a fetcher that is told of thousands
+// one by one would ask its leader as many times for a few.
+func (m *Manager) direct(changes []change) {
+	var follow []Followed
+	var unfollow []*Partition
+	for i := range changes {
+		c := &changes[i]
+		if c.partition == nil {
+			continue // it could not be hosted
+		}
+		f, following := c.partition.followed()
+		switch {
+		case following && c.done:
+			follow = append(follow, f)
+		case c.followed && !following:
+			unfollow = append(unfollow, c.partition)
+		}
+	}
+	m.unfollow(unfollow)
+	if m.fetchers != nil && len(follow) > 0 {
+		m.fetchers.Follow(follow)
+	}
+}
+
+// endAll takes partitions out of service.
+func (m *Manager) endAll(partitions []*Partition, end func(*Partition)) {
+	var followed []*Partition
+	for _, p := range partitions {
+		if p.isFollowed() {
+			followed = append(followed, p)
+		}
+		end(p)
+	}
+	m.unfollow(followed)
+}
+
+func (m *Manager) unfollow(partitions []*Partition) {
+	if m.fetchers != nil && len(partitions) > 0 {
+		m.fetchers.Unfollow(partitions)
+	}
+}
+
+// asFollower checks that a fetcher may touch the log: that what it brings was asked of the leader whom the partition
+// follows now. The caller holds the gate alone, so that this stays true.
+func (p *Partition) asFollower(leaderEpoch int32) (*storage.Log, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.offline.Load():
+		return nil, ErrStorage
+	case p.role != follower, p.leaderEpoch != leaderEpoch:
+		return nil, ErrNotFollower
+	default:
+		return p.log, nil
+	}
+}
+
+// Position tells a fetcher where to go on. ErrNotFollower, ErrStorage.
+func (p *Partition) Position(leaderEpoch int32) (Position, error) {
+	log, err := p.asFollower(leaderEpoch)
+	if err != nil {
+		return Position{}, err
+	}
+	return positionOf(log), nil
+}
+
+func positionOf(log *storage.Log) Position {
+	return Position{Offset: log.LogEndOffset(), LastEpoch: log.LatestEpoch(), LogStartOffset: log.LogStartOffset()}
+}

@@ -12,6 +12,8 @@ type isr struct {
 	committed []int32 // as the controller last told, this broker among them
 	// joining are the followers whose addition was proposed and not answered yet.
 	joining []int32
+	// pending is the change that the controller has not answered, or not in a way that says what holds; nil: none.
+	pending *ISRChange
 }
 
 // counts reports whether a replica is in the maximal ISR.

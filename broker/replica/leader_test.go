@@ -51,6 +51,7 @@ func TestAFollowerOutsideTheISRCountsWhileItIsCaughtUpAndAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, vfs.NewMem())
 		defer h.close()
+		h.env.isr.propose = nil
 		p := h.apply(leading(0, []int32{1}, []int32{1, 2}))
 		appendTo(t, p, 5)
 		wantHighWatermark(t, p, 5) // 2 never fetched
@@ -76,6 +77,7 @@ func TestASlowFollowerOfABusyLeaderStaysCaughtUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, vfs.NewMem())
 		defer h.close()
+		h.env.isr.propose = nil
 		p := h.apply(leading(0, []int32{1}, []int32{1, 2}))
 		fetchAs(t, p, 2, 0)
 		end := appendTo(t, p, 1)

@@ -40,6 +40,7 @@ type Manager struct {
 	logs              *storage.Manager
 	topicOverrides    func(ctx context.Context, topic string) (map[string]string, error)
 	leadershipChanged func(topic string, partition int32, leaderEpoch int32, leading bool)
+	fetchers          Fetchers // nil: nothing is followed
 	registerer        prometheus.Registerer
 	log               *zap.Logger
 	brokerEpoch       atomic.Int64
@@ -66,10 +67,14 @@ type Manager struct {
 func New(o Options) *Manager {
 	logger := o.Logger.Named("replica")
 	m := &Manager{
-		env:               &env{brokerID: o.BrokerID, config: o.Config, metadata: o.Metadata, log: logger},
+		env: &env{
+			brokerID: o.BrokerID, config: o.Config, metadata: o.Metadata, log: logger,
+			isr: isrChanges{propose: o.ProposeISR, arrived: make(chan struct{}, 1)},
+		},
 		logs:              o.Logs,
 		topicOverrides:    o.TopicOverrides,
 		leadershipChanged: o.LeadershipChanged,
+		fetchers:          o.Fetchers,
 		registerer:        o.Registerer,
 		log:               logger,
 		failedDirs:        make(map[string]bool),
@@ -89,8 +94,12 @@ func New(o Options) *Manager {
 	return m
 }
 
-// Run checkpoints high watermarks and watches log directories until ctx ends.
+// Run checkpoints high watermarks, and watches log directories and in-sync replicas, until ctx ends.
 func (m *Manager) Run(ctx context.Context) {
+	// Apart, since a disk that is slow to take the checkpoint must not keep a follower in sync.
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	wait.Go(func() { m.watchISRs(ctx) })
 	for {
 		// Read anew every time: it may be changed.
 		wait := time.NewTimer(m.env.config.Broker().HighWatermarkCheckpointInterval)
@@ -197,9 +206,7 @@ func (m *Manager) Close() {
 		return
 	}
 	m.closed = true
-	for _, p := range m.Partitions() {
-		p.end()
-	}
+	m.endAll(m.Partitions(), (*Partition).end)
 	m.checkpoint()
 	if m.registerer != nil {
 		m.registerer.Unregister((*collector)(m))

@@ -52,6 +52,8 @@ type Partition struct {
 	removing   []int32
 	isr        isr        // a leader's
 	followers  []progress // a leader's: all replicas but this one
+	// leaderHigh is the leader's high watermark, as a follower was last told.
+	leaderHigh int64
 	waiters    []*Waiter
 }
 
@@ -60,6 +62,7 @@ type env struct {
 	brokerID int32
 	config   *config.Store
 	metadata *metadata.Cache
+	isr      isrChanges
 	log      *zap.Logger
 }
 

@@ -27,7 +27,8 @@ type ReadRequest struct {
 	Client           bool  // client metadata present (v11+): a follower may serve
 }
 
-// ReadResult is what a read found. The offsets are those of before the read; on error they are -1, as Kafka answers them.
+// ReadResult is what a read found. The offsets are those of before the read, but for
+// the high watermark that a follower is told; on error they are -1, as Kafka answers them.
 type ReadResult struct {
 	Slice            storage.Slice // to be released
 	HighWatermark    int64
@@ -80,7 +81,7 @@ func (p *Partition) Read(r ReadRequest) (ReadResult, error) {
 		return unread(), err
 	}
 	if r.ReplicaID >= 0 {
-		p.followerFetched(&r, v.leaderEpoch, logEnd)
+		p.followerFetched(&r, &result, v.leaderEpoch, logEnd)
 	}
 	return result, nil
 }

@@ -30,6 +30,7 @@ func (m *Manager) Stop(ctx context.Context, stops []Stop) []error {
 	defer m.applyMu.Unlock()
 	errs := make([]error, len(stops))
 	deleted := 0
+	var followed []*Partition
 	for i := range stops {
 		switch {
 		case m.closed:
@@ -37,19 +38,28 @@ func (m *Manager) Stop(ctx context.Context, stops []Stop) []error {
 		case ctx.Err() != nil:
 			errs[i] = fmt.Errorf("stop replica: %w", context.Cause(ctx))
 		default:
-			errs[i] = m.stop(&stops[i])
+			p := m.hosted(storage.TopicPartition{Topic: stops[i].Topic, Partition: stops[i].Partition})
+			following := false
+			if p != nil {
+				following = p.isFollowed()
+			}
+			errs[i] = m.stop(&stops[i], p)
+			if following && !p.isFollowed() {
+				followed = append(followed, p)
+			}
 		}
 		if errs[i] == nil && stops[i].Delete {
 			deleted++
 		}
 	}
+	m.unfollow(followed)
 	m.log.Info("replicas stopped", zap.Int("replicas", len(stops)), zap.Int("deleted", deleted))
 	return errs
 }
 
-func (m *Manager) stop(s *Stop) error {
+// stop ends a replica; p is nil when it is not hosted.
+func (m *Manager) stop(s *Stop, p *Partition) error {
 	name := storage.TopicPartition{Topic: s.Topic, Partition: s.Partition}
-	p := m.hosted(name)
 	if p != nil {
 		if p.offline.Load() {
 			return ErrStorage
