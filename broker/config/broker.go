@@ -75,6 +75,7 @@ type Broker struct {
 	ReplicaFetchMinBytes            int32
 	ReplicaFetchWaitMax             time.Duration
 	ReplicaFetchBackoff             time.Duration
+	ReplicaFetchers                 int32   // num.replica.fetchers; may change
 	ReplicaSelector                 *string // replica.selector.class
 	HighWatermarkCheckpointInterval time.Duration
 

@@ -148,6 +148,7 @@ func (b *Broker) readReplication(vs values) {
 	b.ReplicaFetchMinBytes = vs.int32("replica.fetch.min.bytes")
 	b.ReplicaFetchWaitMax = vs.millis("replica.fetch.wait.max.ms")
 	b.ReplicaFetchBackoff = vs.millis("replica.fetch.backoff.ms")
+	b.ReplicaFetchers = vs.int32("num.replica.fetchers")
 	b.ReplicaSelector = vs.optional("replica.selector.class")
 	b.HighWatermarkCheckpointInterval = vs.millis("replica.high.watermark.checkpoint.interval.ms")
 }

@@ -57,31 +57,43 @@ func New(o Options) *Connection {
 // Any error leaves the connection closed; the next Request dials anew. The outcome of a
 // request that ended in an error is unknown unless dialling failed.
 func (c *Connection) Request(ctx context.Context, r kmsg.Request) (kmsg.Response, error) {
+	response := r.ResponseKind()
+	if _, err := c.RequestInto(ctx, r, response, nil); err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// RequestInto is Request for one who asks often and for much: it reads the
+// answer into the memory of buffer, decodes it into response, and returns the
+// buffer, which may have grown. response aliases it; both are the caller's
+// until the next call.
+func (c *Connection) RequestInto(ctx context.Context, r kmsg.Request, response kmsg.Response, buffer []byte) ([]byte, error) {
 	select {
 	case c.turn <- struct{}{}:
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return buffer, context.Cause(ctx)
 	case <-c.done:
-		return nil, ErrClosed
+		return buffer, ErrClosed
 	}
 	defer func() { <-c.turn }()
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if !c.begin(cancel) {
-		return nil, ErrClosed
+		return buffer, ErrClosed
 	}
 	defer c.end()
 
-	response, err := c.exchange(ctx, r)
+	frame, err := c.exchange(ctx, r, response, buffer)
 	if err != nil {
 		c.drop()
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return nil, fmt.Errorf("%s to %s: %w", kmsg.NameForKey(r.Key()), c.options.Address, err)
+		return buffer, fmt.Errorf("%s to %s: %w", kmsg.NameForKey(r.Key()), c.options.Address, err)
 	}
-	return response, nil
+	return frame, nil
 }
 
 // Close ends the request in flight and all that wait with ErrClosed. It does
@@ -127,7 +139,7 @@ func (c *Connection) drop() {
 	}
 }
 
-func (c *Connection) exchange(ctx context.Context, r kmsg.Request) (kmsg.Response, error) {
+func (c *Connection) exchange(ctx context.Context, r kmsg.Request, response kmsg.Response, buffer []byte) ([]byte, error) {
 	conn, err := c.connect(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
@@ -149,11 +161,11 @@ func (c *Connection) exchange(ctx context.Context, r kmsg.Request) (kmsg.Respons
 	if err != nil {
 		return nil, fmt.Errorf("write: %w", err)
 	}
-	frame, err := readFrame(c.reader)
+	frame, err := readFrame(c.reader, buffer)
 	if err != nil {
 		return nil, err
 	}
-	return parseResponse(frame, r, correlationID)
+	return frame, parseResponse(frame, r, response, correlationID)
 }
 
 // connect returns the open connection, or dials it.

@@ -288,12 +288,25 @@ func TestLargeSizeIsNotAllocatedAtOnce(t *testing.T) {
 	r := io.MultiReader(strings.NewReader("\x06\x00\x00\x00"), strings.NewReader(strings.Repeat("x", 1000)))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	if _, err := readFrame(r); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, err := readFrame(r, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Fatalf("error is %v", err)
 	}
 	runtime.ReadMemStats(&after)
 	if got := after.TotalAlloc - before.TotalAlloc; got > 4*readStep {
 		t.Errorf("%d bytes allocated for 1000 that came", got)
+	}
+}
+
+// A buffer with room is read into as it is, and one without is replaced.
+func TestAnswersAreReadIntoTheBuffer(t *testing.T) {
+	const frame = "\x00\x00\x00\x06abcdef"
+	room := make([]byte, 3, 6)
+	got, err := readFrame(strings.NewReader(frame), room)
+	if err != nil || string(got) != "abcdef" || &got[0] != &room[0] {
+		t.Errorf("%q, %v: in the buffer's memory: %v", got, err, err == nil && &got[0] == &room[0])
+	}
+	if got, err = readFrame(strings.NewReader(frame), make([]byte, 0, 5)); err != nil || string(got) != "abcdef" {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 
@@ -303,6 +316,6 @@ func FuzzParseResponse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		r := kmsg.NewPtrLeaderAndISRRequest()
 		r.SetVersion(7)
-		parseResponse(frame, r, 1) // must not panic
+		parseResponse(frame, r, r.ResponseKind(), 1) // must not panic
 	})
 }

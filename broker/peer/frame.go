@@ -46,8 +46,9 @@ func appendRequest(dst []byte, r kmsg.Request, correlationID int32, clientID str
 	return dst
 }
 
-// readFrame reads one sized frame. It grows the buffer as bytes arrive.
-func readFrame(r io.Reader) ([]byte, error) {
+// readFrame reads one sized frame into the memory of buffer, which it grows as bytes arrive where
+// that is too small.
+func readFrame(r io.Reader, buffer []byte) ([]byte, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return nil, fmt.Errorf("read the size of a response: %w", err)
@@ -56,10 +57,11 @@ func readFrame(r io.Reader) ([]byte, error) {
 	if size < 4 || size > maxResponse {
 		return nil, fmt.Errorf("response of %d bytes is outside 4 to %d", size, maxResponse)
 	}
-	frame := make([]byte, 0, min(size, readStep))
+	frame := buffer[:0]
 	for int64(len(frame)) < size {
 		have := len(frame)
-		want := int(min(size-int64(have), max(readStep, int64(have))))
+		// As much as came already, or as there is memory for.
+		want := int(min(size-int64(have), max(readStep, int64(have), int64(cap(frame)-have))))
 		if cap(frame)-have < want {
 			grown := make([]byte, have, have+want)
 			copy(grown, frame)
@@ -73,28 +75,28 @@ func readFrame(r io.Reader) ([]byte, error) {
 	return frame, nil
 }
 
-// parseResponse checks the header of a frame and decodes the body into what
-// the request expects. The decoded response aliases frame.
-func parseResponse(frame []byte, r kmsg.Request, correlationID int32) (kmsg.Response, error) {
+// parseResponse checks the header of a frame and decodes the body into
+// response, which aliases frame then.
+func parseResponse(frame []byte, r kmsg.Request, response kmsg.Response, correlationID int32) error {
 	if len(frame) < 4 {
-		return nil, errShort
+		return errShort
 	}
 	if got := int32(binary.BigEndian.Uint32(frame)); got != correlationID {
-		return nil, fmt.Errorf("response has correlation id %d where %d was sent", got, correlationID)
+		return fmt.Errorf("response has correlation id %d where %d was sent", got, correlationID)
 	}
 	body := frame[4:]
 	// ApiVersions answers with header version 0 whatever its own version.
 	if r.IsFlexible() && r.Key() != keyAPIVersions {
 		var err error
 		if body, err = skipTags(body); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	response := r.ResponseKind()
+	response.SetVersion(r.GetVersion())
 	if err := response.ReadFrom(body); err != nil {
-		return nil, fmt.Errorf("decode response: %w", err)
+		return fmt.Errorf("decode response: %w", err)
 	}
-	return response, nil
+	return nil
 }
 
 // skipTags steps over the tagged fields of a response header (KIP-482).
