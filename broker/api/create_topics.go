@@ -49,8 +49,6 @@ func (h *Handlers) createTopics(ctx context.Context, c *server.Call, req *kmsg.C
 			rt.ErrorCode, rt.ErrorMessage = protocol.InvalidRequest, text("Creation of internal topic "+clusterMetadataTopic+" is prohibited.")
 		case count[t.Topic] > 1:
 			rt.ErrorCode, rt.ErrorMessage = protocol.InvalidRequest, text("Found multiple entries for this topic.")
-		case h.unreplicated(t.ReplicationFactor, t.ReplicaAssignment):
-			rt.ErrorCode, rt.ErrorMessage = protocol.InvalidReplicationFactor, text(noReplication)
 		default:
 			wanted = append(wanted, newTopicOf(t))
 		}
@@ -82,23 +80,6 @@ func (h *Handlers) createTopics(ctx context.Context, c *server.Call, req *kmsg.C
 		}
 	}
 	return resp
-}
-
-// noReplication is the answer to who wants several replicas: followers do not fetch yet, and acknowledging what only
-// one broker has would be a lie.
-const noReplication = "kbroker does not replicate between brokers yet: use a replication factor of 1."
-
-// unreplicated tells a topic that would get several replicas. One that cannot for want of brokers gets Kafka's own answer.
-func (h *Handlers) unreplicated(replicationFactor int16, assignment []kmsg.CreateTopicsRequestTopicReplicaAssignment) bool {
-	for _, a := range assignment {
-		if len(a.Replicas) > 1 {
-			return len(h.rooms.Metadata.Load().Brokers()) > 1
-		}
-	}
-	if replicationFactor == -1 && len(assignment) == 0 {
-		replicationFactor = h.rooms.Config.Broker().DefaultReplicationFactor
-	}
-	return replicationFactor > 1 && len(h.rooms.Metadata.Load().Brokers()) >= int(replicationFactor)
 }
 
 func newTopicOf(t *kmsg.CreateTopicsRequestTopic) controller.NewTopic {

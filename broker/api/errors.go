@@ -152,6 +152,10 @@ func mapping() []errorCode {
 		{controller.ErrReassignmentInProgress, protocol.ReassignmentInProgress},
 		{controller.ErrStaleBrokerEpoch, protocol.StaleBrokerEpoch},
 		{controller.ErrBrokerNotRegistered, protocol.BrokerIDNotRegistered},
+		{controller.ErrBrokerNotAvailable, protocol.BrokerNotAvailable},
+		{controller.ErrFencedLeaderEpoch, protocol.FencedLeaderEpoch},
+		{controller.ErrInvalidUpdateVersion, protocol.InvalidUpdateVersion},
+		{controller.ErrIneligibleReplica, protocol.IneligibleReplica},
 
 		{zkmeta.ErrInvalidName, protocol.InvalidGroupID},
 		{zkmeta.ErrControllerMoved, protocol.NotController},

@@ -150,11 +150,6 @@ func (h *Handlers) createGroupTopic(ctx context.Context) {
 	}
 	defer h.creation.end()
 	t := autoTopic(h.rooms.Config.Broker(), groupTopic)
-	if h.unreplicated(t.ReplicationFactor, nil) {
-		h.log.Warn(groupTopic+" not created: "+noReplication+" offsets.topic.replication.factor asks for more",
-			zap.Int16("replication_factor", t.ReplicationFactor))
-		return
-	}
 	err := h.rooms.Controller.CreateDirectly(ctx, t).Err
 	if err != nil && !errors.Is(err, controller.ErrTopicExists) && ctx.Err() == nil {
 		h.log.Warn("the topic of the groups cannot be created, clients will ask again", zap.Error(err))

@@ -148,11 +148,6 @@ func (h *Handlers) absentTopic(ctx context.Context, c *server.Call, name string,
 		return rt
 	}
 	t := autoTopic(h.rooms.Config.Broker(), name)
-	if h.unreplicated(t.ReplicationFactor, nil) {
-		h.log.Warn("topic not created: "+noReplication+" its default asks for more", zap.String("topic", name))
-		rt.ErrorCode = protocol.InvalidReplicationFactor
-		return rt
-	}
 	err := h.rooms.Controller.CreateDirectly(ctx, t).Err
 	if err == nil || errors.Is(err, controller.ErrTopicExists) {
 		rt.ErrorCode = protocol.LeaderNotAvailable

@@ -23,6 +23,10 @@ var (
 	ErrReassignmentInProgress   = errors.New("partition reassignment is in progress")
 	ErrStaleBrokerEpoch         = errors.New("broker epoch is not the registered one")
 	ErrBrokerNotRegistered      = errors.New("broker is not registered")
+	ErrBrokerNotAvailable       = errors.New("broker is not available")
+	ErrFencedLeaderEpoch        = errors.New("leader epoch is older than the controller's")
+	ErrInvalidUpdateVersion     = errors.New("partition state was changed by somebody else")
+	ErrIneligibleReplica        = errors.New("replica cannot be in sync: its broker is gone or shutting down")
 )
 
 // errAdministration is Kafka's AdminOperationException, which it answers with

@@ -27,6 +27,8 @@ import (
 //	create topic=t, grow topic=t      lines: 0: 1,2,3
 //	start brokers=(1), fail brokers=(1)
 //	elect strategy=preferred topic=t
+//	shut-down broker=1                what ControlledShutdown does
+//	alter broker=1                    proposals of in-sync replicas; lines: t-0 epoch=1 version=2 isr=1,2 [recovering]
 //	between topic=t partition=0 leader=1 isr=(1)   a leader writes this just before the next write
 //	dirs broker=1 failed=(t-0) working=(t-1)       an answer to LeaderAndIsr
 //	delete topics=(t)
@@ -126,6 +128,14 @@ func (s *script) do(t *testing.T, d *datadriven.TestData) error {
 			s.shuttingDown[id] = true
 		}
 		return nil
+	case "shut-down":
+		var broker int32
+		d.ScanArgs(t, "broker", &broker)
+		remaining, err := s.shutDown(ctx, broker)
+		fmt.Fprintf(&s.out, "remaining: %v\n", remaining)
+		return err
+	case "alter":
+		return s.alter(t, d)
 	case "elect":
 		return s.electBy(t, d)
 	case "between":
@@ -199,6 +209,47 @@ func (s *script) electBy(t *testing.T, d *datadriven.TestData) error {
 	results, err := s.movePartitions(t.Context(), s.topics[word(t, d, "topic")].partitions, onlinePartition, chosen)
 	for _, p := range sorted(maps.Keys(results)) {
 		fmt.Fprintf(&s.out, "%s-%d: %v\n", p.topic.name, p.index, results[p])
+	}
+	return err
+}
+
+// alter reads lines such as "t-0 epoch=1 version=2 isr=1,2 recovering".
+func (s *script) alter(t *testing.T, d *datadriven.TestData) error {
+	var broker int32
+	d.ScanArgs(t, "broker", &broker)
+	var proposals []ISRProposal
+	for line := range strings.Lines(d.Input) {
+		words := strings.Fields(line)
+		topic, index, _ := strings.Cut(words[0], "-")
+		r := ISRProposal{Topic: topic, Partition: number(t, index)}
+		for _, w := range words[1:] {
+			key, value, _ := strings.Cut(w, "=")
+			switch key {
+			case "epoch":
+				r.LeaderEpoch = number(t, value)
+			case "version":
+				r.PartitionEpoch = number(t, value)
+			case "isr":
+				r.ISR = parse(t, value)
+			case "recovering":
+				r.Recovering = true
+			}
+		}
+		proposals = append(proposals, r)
+	}
+	outcomes, changed, err := s.alterPartitions(t.Context(), broker, proposals)
+	for i, o := range outcomes {
+		r := proposals[i]
+		fmt.Fprintf(&s.out, "%s-%d: ", r.Topic, r.Partition)
+		if o.Err != nil {
+			fmt.Fprintln(&s.out, o.Err)
+			continue
+		}
+		fmt.Fprintf(&s.out, "leader=%d epoch=%d isr=%s version=%d recovering=%v\n",
+			o.State.Leader, o.State.LeaderEpoch, ids(o.State.ISR), o.State.PartitionEpoch, o.State.Recovering)
+	}
+	for _, p := range changed {
+		fmt.Fprintf(&s.out, "stands: %s-%d\n", p.topic.name, p.index)
 	}
 	return err
 }

@@ -22,7 +22,8 @@ type term struct {
 	*machine
 	c        *Controller
 	senders  map[int32]*sender
-	listener string // where brokers take a controller's requests
+	listener string                  // where brokers take a controller's requests
+	advanced []zkmeta.TopicPartition // under reassignment, and their in-sync replicas changed
 }
 
 func (c *Controller) newTerm(lease zkmeta.Lease) *term {
