@@ -140,6 +140,9 @@ func (n *Node) Stop() error {
 	l.stopped.Wait()
 	var err error
 	if l.err == nil {
+		handingOver, done := context.WithTimeout(context.Background(), handOverGrace)
+		l.broker.HandOver(handingOver)
+		done()
 		ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
 		defer cancel()
 		err = l.broker.Stop(ctx)
@@ -151,8 +154,11 @@ func (n *Node) Stop() error {
 	return err
 }
 
-// stopGrace is what cmd gives a broker to answer what was started.
-const stopGrace = 10 * time.Second
+// What cmd gives a broker to hand its leaderships over, and to answer what was started.
+const (
+	handOverGrace = 30 * time.Second
+	stopGrace     = 10 * time.Second
+)
 
 // Kill ends the broker as SIGKILL does: what was written is there, even what was not synced.
 func (n *Node) Kill() {
