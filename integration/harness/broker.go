@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -27,6 +28,8 @@ type Options struct {
 	Plain     bool              // without the race detector
 	Args      []string          // further arguments
 	Wrap      []string          // a command that runs the one it is given, in the same process
+	ID        int32             // broker.id in a ZooKeeper of one's own; 0: 1
+	Listeners string            // empty: PLAINTEXT on Port
 }
 
 // Broker is a kbroker process.
@@ -69,13 +72,12 @@ func (b *Broker) Launch(t testing.TB) {
 	if b.options.ZooKeeper != "" {
 		command = "start"
 	}
+	listeners := cmp.Or(b.options.Listeners, fmt.Sprintf("PLAINTEXT://127.0.0.1:%d", b.Port))
 	args := []string{
-		command, "--log-dirs", b.Dir,
-		"--listeners", fmt.Sprintf("PLAINTEXT://127.0.0.1:%d", b.Port),
-		"--metrics-listen", fmt.Sprintf("127.0.0.1:%d", b.MetricsPort),
+		command, "--log-dirs", b.Dir, "--listeners", listeners, "--metrics-listen", fmt.Sprintf("127.0.0.1:%d", b.MetricsPort),
 	}
 	if b.options.ZooKeeper != "" {
-		args = append(args, "--zookeeper", b.options.ZooKeeper, "--override", "broker.id=1")
+		args = append(args, "--zookeeper", b.options.ZooKeeper, "--override", fmt.Sprintf("broker.id=%d", cmp.Or(b.options.ID, 1)))
 		for _, key := range []string{"offsets.topic.replication.factor", "transaction.state.log.replication.factor"} {
 			args = append(args, "--override", key+"=1")
 		}
@@ -107,6 +109,9 @@ func (b *Broker) Address() string { return fmt.Sprintf("127.0.0.1:%d", b.Port) }
 
 // PID is the process id.
 func (b *Broker) PID() int { return b.process.cmd.Process.Pid }
+
+// Exited is closed once the process has ended.
+func (b *Broker) Exited() <-chan struct{} { return b.process.exited }
 
 // Output is what the process has printed since its last launch.
 func (b *Broker) Output() string { return b.process.output.String() }

@@ -16,6 +16,8 @@ import (
 type Kafka struct {
 	Port int
 	Dir  string // log.dirs
+	ID   int32  // broker.id, 1 unless changed before Launch
+	Heap string // options of the JVM, may be changed before Launch
 
 	peers     string
 	release   string // empty: 3.9
@@ -34,7 +36,7 @@ func NewKafka(t testing.TB, peers, zookeeper, dir string, port int, config map[s
 	if port == 0 {
 		port = FreePort(t)
 	}
-	k := &Kafka{Port: port, Dir: dir, peers: peers, zookeeper: zookeeper}
+	k := &Kafka{Port: port, Dir: dir, ID: 1, Heap: "-Xmx512m -XX:TieredStopAtLevel=1", peers: peers, zookeeper: zookeeper}
 	for key, value := range config {
 		k.overrides = append(k.overrides, key+"="+value)
 	}
@@ -44,13 +46,25 @@ func NewKafka(t testing.TB, peers, zookeeper, dir string, port int, config map[s
 // Launch starts the process and returns when it serves.
 func (k *Kafka) Launch(t testing.TB) {
 	t.Helper()
-	args := append([]string{filepath.Dir(k.Dir), fmt.Sprint(k.Port), "1", k.zookeeper}, k.overrides...)
+	k.Begin(t)
+	k.AwaitReady(t)
+}
+
+// Begin starts the process without waiting for it to serve.
+func (k *Kafka) Begin(t testing.TB) {
+	t.Helper()
+	args := append([]string{filepath.Dir(k.Dir), fmt.Sprint(k.Port), fmt.Sprint(k.ID), k.zookeeper}, k.overrides...)
 	if k.release != "" {
 		args = append([]string{"-v", k.release}, args...)
 	}
 	cmd := exec.Command(filepath.Join(k.peers, "broker"), args...)
-	cmd.Env = append(os.Environ(), "KAFKA_HEAP=-Xmx512m -XX:TieredStopAtLevel=1")
+	cmd.Env = append(os.Environ(), "KAFKA_HEAP="+k.Heap)
 	k.process = start(t, fmt.Sprintf("kafka:%d", k.Port), cmd)
+}
+
+// AwaitReady returns when the process serves.
+func (k *Kafka) AwaitReady(t testing.TB) {
+	t.Helper()
 	if k.release == "" {
 		k.process.await(t, "started (kafka.server.KafkaServer)", 0, 2*readyWithin)
 		return
@@ -82,8 +96,18 @@ func (k *Kafka) Address() string { return fmt.Sprintf("127.0.0.1:%d", k.Port) }
 // Output is what the process has logged since its last launch.
 func (k *Kafka) Output() string { return k.process.output.String() }
 
+// PID is the process id.
+func (k *Kafka) PID() int { return k.process.cmd.Process.Pid }
+
+// Exited is closed once the process has ended.
+func (k *Kafka) Exited() <-chan struct{} { return k.process.exited }
+
 // Kill ends the process as SIGKILL does.
 func (k *Kafka) Kill() { k.process.kill() }
+
+// Pause stops the process as SIGSTOP does; Resume lets it go on.
+func (k *Kafka) Pause()  { k.process.signal(syscall.SIGSTOP) }
+func (k *Kafka) Resume() { k.process.signal(syscall.SIGCONT) }
 
 // Stop ends the process with SIGTERM and fails the test unless it exits in time.
 func (k *Kafka) Stop(t testing.TB) {

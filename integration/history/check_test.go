@@ -31,7 +31,7 @@ func sound() *History {
 		},
 		Final: map[int32][]Read{0: log},
 		Answers: []Answer{
-			{"replica 1", 1, true, 0, 0, 0, 2, 2, false, at(1), at(2)},
+			{"replica 1", 1, true, 0, 0, 0, 2, 1, false, at(1), at(2)}, // the high watermark was noted before the records were
 			{"replica 1", 1, true, 0, 0, 2, 2, 2, false, at(2), at(3)},
 			{"replica 2", 2, true, 1, 0, 2, 2, 1, false, at(3), at(4)}, // a new leader's high watermark lags
 			{"replica 3", 3, false, 1, 0, 9, 9, 1, true, at(3), at(4)}, // a follower may be behind
@@ -98,19 +98,25 @@ func TestPlantedViolations(t *testing.T) {
 			[]string{"duplicated under idempotence"},
 		},
 		"two readers see different records": {
-			func(h *History) { h.Reads = append(h.Reads, Read{Reader: "other", Offset: 2, LeaderEpoch: 1, Value: "fast/1"}) },
+			func(h *History) {
+				h.Reads = append(h.Reads, Read{Reader: "other", Offset: 2, LeaderEpoch: 1, Value: "fast/1"})
+			},
 			[]string{"one offset, two records", "read and vanished"},
 		},
 		"a record changes its epoch": {
-			func(h *History) { h.Reads = append(h.Reads, Read{Reader: "other", Offset: 2, LeaderEpoch: 0, Value: "safe/1"}) },
+			func(h *History) {
+				h.Reads = append(h.Reads, Read{Reader: "other", Offset: 2, LeaderEpoch: 0, Value: "safe/1"})
+			},
 			[]string{"one offset, two records"},
 		},
 		"a record that was read is gone": {
-			func(h *History) { h.Reads = append(h.Reads, Read{Reader: "other", Offset: 6, LeaderEpoch: 0, Value: "fast/1"}) },
+			func(h *History) {
+				h.Reads = append(h.Reads, Read{Reader: "other", Offset: 6, LeaderEpoch: 0, Value: "fast/1"})
+			},
 			[]string{"read and vanished"},
 		},
-		"an answer holds more than its high watermark": {
-			func(h *History) { h.Answers[0].HighWatermark = 1 },
+		"a leader serves more than its high watermark": {
+			func(h *History) { h.Answers[0].HighWatermark, h.Answers[1].HighWatermark = 1, 1 },
 			[]string{"read above the high watermark"},
 		},
 		"a leader denies what was read": {
@@ -118,7 +124,9 @@ func TestPlantedViolations(t *testing.T) {
 			[]string{"read above the high watermark"},
 		},
 		"a producer's records change places": {
-			func(h *History) { h.Final[0][2].Value, h.Final[0][5].Value, h.Acks, h.Reads = "safe/2", "safe/1", nil, nil },
+			func(h *History) {
+				h.Final[0][2].Value, h.Final[0][5].Value, h.Acks, h.Reads = "safe/2", "safe/1", nil, nil
+			},
 			[]string{"out of order"},
 		},
 		"the log has a hole": {
@@ -131,7 +139,10 @@ func TestPlantedViolations(t *testing.T) {
 			[]string{"offsets missing"},
 		},
 		"a reader is given too late an offset": {
-			func(h *History) { h.Reads = slices.Delete(h.Reads, 1, 2); h.Reads = append(h.Reads, read("replica 1", h.Final[0][3:])...) },
+			func(h *History) {
+				h.Reads = slices.Delete(h.Reads, 1, 2)
+				h.Reads = append(h.Reads, read("replica 1", h.Final[0][3:])...)
+			},
 			[]string{"offsets missing"},
 		},
 		"a record that nobody sent": {
@@ -148,7 +159,7 @@ func TestPlantedViolations(t *testing.T) {
 		},
 		"a fetch answer's high watermark moves back within an epoch": {
 			func(h *History) {
-				h.Answers = append(h.Answers, Answer{"replica 2", 2, true, 1, 0, 6, 6, 5, false, at(8), at(9)})
+				h.Answers = append(h.Answers, Answer{"replica 2", 2, true, 1, 0, 6, 6, 7, false, at(8), at(9)}, Answer{"other", 2, true, 1, 0, 6, 6, 6, false, at(9), at(10)})
 			},
 			[]string{"high watermark moved back"},
 		},

@@ -121,11 +121,14 @@ func EpochBack(h *History) (found []string) {
 	return found
 }
 
-// TwoLeaders finds epochs that have two leaders.
+// TwoLeaders finds epochs that have two leaders. A broker that knows the leader to be dead tells none, under the same epoch.
 func TwoLeaders(h *History) (found []string) {
 	type term struct{ partition, epoch int32 }
 	first := map[term]Leader{}
 	for _, l := range h.Leaders {
+		if l.Leader < 0 {
+			continue
+		}
 		key := term{l.Partition, l.Epoch}
 		before, known := first[key]
 		if !known {

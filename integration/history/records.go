@@ -109,17 +109,32 @@ func Vanished(h *History) (found []string) {
 	return found
 }
 
-// AboveWatermark finds fetch answers with records at or above the high watermark that the same answer tells, and readers
-// that were told that what they have read does not exist.
+// AboveWatermark finds records that a leader served although its high watermark, as its next answer to the same reader tells,
+// was not above them, and readers that were told that what they have read does not exist. The high watermark of the same
+// answer may be older than its records.
 func AboveWatermark(h *History) (found []string) {
+	type reading struct {
+		reader    string
+		partition int32
+		epoch     int32
+	}
+	next := map[reading]int64{}
 	for _, a := range h.Answers {
-		if a.Next > a.Asked && a.Next > a.HighWatermark {
-			found = append(found, fmt.Sprintf("broker %d served partition %d to %s up to offset %d, and a high watermark of %d, %.3fs in",
-				a.Broker, a.Partition, a.Reader, a.Next-1, a.HighWatermark, a.Ended.Seconds()))
+		if !a.Leading {
+			continue
 		}
-		if a.OutOfRange && a.Leading {
+		if a.OutOfRange {
 			found = append(found, fmt.Sprintf("%s has read partition %d up to offset %d, which the leader %d of epoch %d says is out of range, %.3fs in",
 				a.Reader, a.Partition, a.Asked, a.Broker, a.LeaderEpoch, a.Ended.Seconds()))
+			continue
+		}
+		key := reading{a.Reader, a.Partition, a.LeaderEpoch}
+		if served := next[key]; served > a.HighWatermark {
+			found = append(found, fmt.Sprintf("broker %d served partition %d to %s up to offset %d, and later a high watermark of %d, %.3fs in",
+				a.Broker, a.Partition, a.Reader, served-1, a.HighWatermark, a.Ended.Seconds()))
+		}
+		if a.Next > a.Asked {
+			next[key] = a.Next
 		}
 	}
 	return found
