@@ -10,6 +10,7 @@ import (
 
 	"github.com/kbroker/kbroker/protocol/record"
 	"github.com/kbroker/kbroker/storage/vfs"
+	"github.com/kbroker/kbroker/zkmeta"
 )
 
 // readLog returns the bytes of a partition's segments, in their order.
@@ -138,4 +139,26 @@ func compare(a, b []byte) string {
 		return "the end"
 	}
 	return fmt.Sprintf("%d and %d bytes, from byte %d on: %s; %s", len(a), len(b), at, describe(a), describe(b))
+}
+
+// describeLogs writes into the journal what batches the leaders' logs hold.
+func (w *World) describeLogs(image Image, ledgers []*Ledger) {
+	for _, l := range ledgers {
+		for p := range l.Partitions {
+			tp := zkmeta.TopicPartition{Topic: l.Topic, Partition: p}
+			log, err := readLog(w.Nodes[image.States[tp].Leader-1].disk, filepath.Join(logDir, fmt.Sprintf("%s-%d", l.Topic, p)))
+			if err != nil {
+				w.Journal.Note("%v", err)
+			}
+			for rest := log; len(rest) > 0; {
+				b, after, err := record.Parse(rest)
+				if err != nil {
+					break
+				}
+				w.Journal.Note("log %s-%d offsets %d-%d leader epoch %d producer %d/%d sequence %d-%d", l.Topic, p, b.BaseOffset(), b.LastOffset(),
+					b.PartitionLeaderEpoch(), b.ProducerID(), b.ProducerEpoch(), b.BaseSequence(), b.LastSequence())
+				rest = after
+			}
+		}
+	}
 }

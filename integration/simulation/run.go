@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap/zapcore"
 
 	"github.com/kbroker/kbroker/integration/history"
@@ -15,31 +16,33 @@ import (
 
 // Plan is what one run does; New Plan draws it from a seed.
 type Plan struct {
-	Seed   uint64
-	For    time.Duration // faults happen during this time
-	Every  time.Duration // a fault begins, about
-	Lasts  time.Duration // a fault, about
-	Calm   bool          // one fault at a time; only then machines lose power
-	Admin  bool          // topics come and go
-	Log    zapcore.Level
-	Delay  time.Duration // of links
-	Jitter time.Duration
-	Only   string // the only fault that happens; empty: all
+	Seed      uint64
+	For       time.Duration // faults happen during this time
+	Every     time.Duration // a fault begins, about
+	Lasts     time.Duration // a fault, about
+	Calm      bool          // one fault at a time; only then machines lose power
+	Admin     bool          // topics come and go
+	Log       zapcore.Level
+	ClientLog kgo.LogLevel
+	Delay     time.Duration // of links
+	Jitter    time.Duration
+	Only      string // the only fault that happens; empty: all
 }
 
 // NewPlan draws a plan.
 func NewPlan(seed uint64) Plan {
 	rng := rand.New(rand.NewPCG(seed, 0x706c616e))
 	p := Plan{
-		Seed:   seed,
-		For:    time.Duration(15+rng.IntN(30)) * time.Second,
-		Every:  time.Duration(500+rng.IntN(4000)) * time.Millisecond,
-		Lasts:  time.Duration(300+rng.IntN(9000)) * time.Millisecond,
-		Calm:   rng.IntN(2) == 0,
-		Admin:  rng.IntN(2) == 0,
-		Log:    zapcore.InfoLevel,
-		Delay:  time.Duration(50+rng.IntN(2000)) * time.Microsecond,
-		Jitter: time.Duration(rng.IntN(1000)) * time.Microsecond,
+		Seed:      seed,
+		For:       time.Duration(15+rng.IntN(30)) * time.Second,
+		Every:     time.Duration(500+rng.IntN(4000)) * time.Millisecond,
+		Lasts:     time.Duration(300+rng.IntN(9000)) * time.Millisecond,
+		Calm:      rng.IntN(2) == 0,
+		Admin:     rng.IntN(2) == 0,
+		Log:       zapcore.InfoLevel,
+		ClientLog: kgo.LogLevelWarn,
+		Delay:     time.Duration(50+rng.IntN(2000)) * time.Microsecond,
+		Jitter:    time.Duration(rng.IntN(1000)) * time.Microsecond,
 	}
 	return p
 }
@@ -78,13 +81,14 @@ type Result struct {
 	Violations []string // promises that were broken
 	Records    int      // acknowledged
 	Faults     int
+	Resets     int // of producers that could not go on
 }
 
 // Run carries a plan out. It must be called in a bubble of testing/synctest.
 func Run(p Plan) (r Result) {
 	r = Result{Plan: p}
 	w, err := NewWorld(Options{
-		Seed: p.Seed, Brokers: 3, Settings: p.settings(), LogLevel: p.Log,
+		Seed: p.Seed, Brokers: 3, Settings: p.settings(), LogLevel: p.Log, ClientLog: p.ClientLog,
 		Link: memnet.Link{Delay: p.Delay, Jitter: p.Jitter},
 	})
 	if err != nil {
@@ -133,6 +137,7 @@ func (r *run) all() error {
 	r.work()
 	defer r.workload.Close()
 	r.result.Faults = r.disturb()
+	defer func() { r.result.Resets = int(r.workload.resets.Load()) }()
 
 	r.world.Journal.Note("everything is healed")
 	r.world.Net.Heal()
@@ -289,6 +294,9 @@ func (r *run) verify(ctx context.Context) error {
 			}
 			r.result.Records += len(h.Acks)
 		})
+	}
+	if len(r.result.Violations) > 0 {
+		r.world.describeLogs(image, r.ledgers)
 	}
 	for _, text := range image.Faults() {
 		r.broken("%s", text)

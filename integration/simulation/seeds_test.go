@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap/zapcore"
 )
 
@@ -25,23 +26,23 @@ func TestSeeds(t *testing.T) {
 		limit, count = d, 1<<40
 	}
 	began := time.Now()
-	records, faults, done := 0, 0, uint64(0)
+	records, faults, resets, done := 0, 0, 0, uint64(0)
 	for seed := first; seed < first+count && (limit == 0 || time.Since(began) < limit); seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				plan := NewPlan(seed)
 				plan.Only = os.Getenv("KBROKER_SIM_ONLY")
 				if os.Getenv("KBROKER_SIM_DEBUG") != "" {
-					plan.Log = zapcore.DebugLevel
+					plan.Log, plan.ClientLog = zapcore.DebugLevel, kgo.LogLevelDebug
 				}
 				r := Run(plan)
-				records, faults = records+r.Records, faults+r.Faults
+				records, faults, resets = records+r.Records, faults+r.Faults, resets+r.Resets
 				report(t, r)
 			})
 		})
 		done++
 	}
-	t.Logf("%d seeds in %s: %d faults, %d records acknowledged", done, time.Since(began).Round(time.Millisecond), faults, records)
+	t.Logf("%d seeds in %s: %d faults, %d records acknowledged, %d producers began anew", done, time.Since(began).Round(time.Millisecond), faults, records, resets)
 }
 
 func number(t *testing.T, name string, otherwise uint64) uint64 {

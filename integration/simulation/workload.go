@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -55,7 +57,10 @@ func (l *Ledger) learn(partition int32, seen leader) {
 type Workload struct {
 	world   *World
 	ledgers []*Ledger
-	clients []*kgo.Client
+	resets  atomic.Int64 // of producers whose sequence a broker did not know
+
+	mu      sync.Mutex
+	clients []*kgo.Client // guarded by mu
 
 	stop    context.CancelFunc
 	ctx     context.Context
@@ -99,8 +104,16 @@ func (l *Workload) client(name string, options ...kgo.Opt) *kgo.Client {
 	if err != nil {
 		panic(err) // an option that the library does not take
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.clients = append(l.clients, c)
 	return c
+}
+
+func (l *Workload) snapshot() []*kgo.Client {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.clients)
 }
 
 // raw makes a client for requests made by hand. Fetch stays at the last version with names of topics.
@@ -114,7 +127,7 @@ func (l *Workload) raw(name string) *kgo.Client {
 func (l *Workload) Close() {
 	l.stop()
 	l.running.Wait()
-	for _, c := range l.clients {
+	for _, c := range l.snapshot() {
 		c.Close()
 	}
 }

@@ -22,11 +22,12 @@ const (
 
 // Options choose a World.
 type Options struct {
-	Seed     uint64
-	Brokers  int
-	Settings map[string]string // of every broker
-	LogLevel zapcore.Level
-	Link     memnet.Link
+	Seed      uint64
+	Brokers   int
+	Settings  map[string]string // of every broker
+	LogLevel  zapcore.Level
+	ClientLog kgo.LogLevel
+	Link      memnet.Link
 }
 
 // World is a cluster in one bubble of testing/synctest.
@@ -91,6 +92,7 @@ func (w *World) Client(name string, options ...kgo.Opt) (*kgo.Client, error) {
 	}
 	c, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.ClientID(name),
+		kgo.WithLogger(kgo.BasicLogger(&page{w.Journal, name, nil}, w.options.ClientLog, nil)),
 		kgo.SeedBrokers(seeds...),
 		kgo.Dialer(func(ctx context.Context, _, address string) (net.Conn, error) { return host.Dial(ctx, address) }),
 		kgo.DialTimeout(3 * time.Second),
