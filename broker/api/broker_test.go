@@ -32,15 +32,19 @@ type broker struct {
 	epoch     int32
 }
 
-func newBroker(t testing.TB) *broker {
+func newBroker(t testing.TB, more ...func(map[string]config.Setting)) *broker {
 	t.Helper()
-	store, _, err := config.NewStore(map[string]config.Setting{
+	settings := map[string]config.Setting{
 		"broker.id":         {Value: "1"},
 		"zookeeper.connect": {Value: "127.0.0.1:1"},
 		"log.dirs":          {Value: "/logs"},
 
 		"group.initial.rebalance.delay.ms": {Value: "0"},
-	})
+	}
+	for _, change := range more {
+		change(settings)
+	}
+	store, _, err := config.NewStore(settings)
 	if err != nil {
 		t.Fatal(err)
 	}

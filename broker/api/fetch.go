@@ -206,7 +206,7 @@ func (f *fetchCall) resolve() {
 
 // nothingRead is the result of a partition that was not read.
 func nothingRead() replica.ReadResult {
-	return replica.ReadResult{HighWatermark: -1, LastStableOffset: -1, LogStartOffset: -1, DivergingEpoch: -1, DivergingEnd: -1}
+	return replica.ReadResult{HighWatermark: -1, LastStableOffset: -1, LogStartOffset: -1, DivergingEpoch: -1, DivergingEnd: -1, PreferredReplica: -1}
 }
 
 // finish makes the answer of what the last read found.
@@ -236,7 +236,7 @@ func (f *fetchCall) settleSession() {
 		it := &f.items[i]
 		r := &it.result
 		size := it.size()
-		it.omitted = !it.cached.news(it.code, r.HighWatermark, r.LogStartOffset, size, r.DivergingEpoch >= 0)
+		it.omitted = !it.cached.news(it.code, r.HighWatermark, r.LogStartOffset, size, r.DivergingEpoch >= 0 || r.PreferredReplica >= 0)
 		if size > 0 {
 			s.moveToEnd(it.cached)
 		}

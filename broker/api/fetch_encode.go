@@ -122,7 +122,7 @@ func (f *fetchCall) appendPartition(dst []byte, it *fetchItem) []byte {
 		dst = f.appendAborted(dst, it)
 	}
 	if f.version >= 11 {
-		dst = kbin.AppendInt32(dst, -1) // preferred read replica: none
+		dst = kbin.AppendInt32(dst, r.PreferredReplica)
 	}
 	size := it.size()
 	if flexible {

@@ -37,7 +37,7 @@ func (f *fetchCall) read() {
 			left = max(left-size, 0)
 			minOne = false
 		}
-		f.settled = f.settled || it.result.DivergingEpoch >= 0
+		f.settled = f.settled || it.result.DivergingEpoch >= 0 || it.result.PreferredReplica >= 0
 	}
 	f.settled = f.settled || !found
 }
@@ -61,6 +61,8 @@ func (f *fetchCall) readItem(it *fetchItem, left int64, minOne bool) (err error)
 		ReplicaID:        f.replicaID,
 		LogStartOffset:   it.logStartOffset,
 		Client:           f.version >= 11,
+		Rack:             f.request.Rack,
+		Listener:         f.call.Conn.Listener,
 	})
 	if err != nil || minOne {
 		return err

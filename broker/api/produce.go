@@ -91,7 +91,8 @@ type produced struct {
 	refusal        *record.Refusal // or nil
 	leader         leader
 	partition      *replica.Partition // nil when not found
-	next           int64              // the offset after what was appended; meaningful without an error
+	appended       replica.Appended   // meaningful without an error, and when written
+	written        bool               // it was appended
 }
 
 // producePool keeps produceCalls. The zero value is ready.
@@ -216,7 +217,7 @@ func (p *produceCall) append(topic string, records []byte, r *produced, now int6
 		return err
 	}
 	r.baseOffset, r.appendTime, r.logStartOffset = appended.BaseOffset, appended.AppendTime, appended.LogStartOffset
-	r.next = appended.LastOffset + 1
+	r.appended, r.written = appended, true
 	return nil
 }
 
@@ -251,11 +252,11 @@ func (p *produceCall) keepNames() {
 func (p *produceCall) replicated() bool {
 	for i := range p.results {
 		r := &p.results[i]
-		if r.code != protocol.None || r.next == 0 {
+		if r.code != protocol.None || !r.written {
 			continue
 		}
 		// AwaitHighWatermark would be right too, but it registers where it has to wait.
-		if r.partition.HighWatermark() < r.next {
+		if r.partition.HighWatermark() <= r.appended.LastOffset {
 			return false
 		}
 	}
@@ -276,10 +277,10 @@ func (p *produceCall) settle(ctx context.Context) bool {
 	for _, t := range p.topics {
 		for i := range p.results[at : at+t.count] {
 			r := &p.results[at+i]
-			if r.code != protocol.None || r.next == 0 {
+			if r.code != protocol.None || !r.written {
 				continue
 			}
-			if err := r.partition.AwaitHighWatermark(ctx, r.next); err != nil {
+			if err := r.partition.AwaitHighWatermark(ctx, r.appended); err != nil {
 				if r.code = p.code(t.name, r.index, err); r.code == protocol.NotLeaderOrFollower {
 					r.leader = p.h.leaderOf(t.name, r.index, r.partition)
 				}

@@ -153,9 +153,10 @@ func nextSessionEpoch(epoch int32) int32 {
 	return epoch + 1
 }
 
-// news reports whether an answer has something to say of the partition, and remembers what it says.
-func (p *sessionPartition) news(code protocol.ErrorCode, highWatermark, logStartOffset, size int64, diverging bool) bool {
-	news := size > 0 || diverging
+// news reports whether an answer has something to say of the partition, and remembers what it says. other is something to say
+// that no later answer will contradict: where logs diverge, or from where to read instead.
+func (p *sessionPartition) news(code protocol.ErrorCode, highWatermark, logStartOffset, size int64, other bool) bool {
+	news := size > 0 || other
 	if p.highWatermark != highWatermark {
 		p.highWatermark, news = highWatermark, true
 	}

@@ -3,7 +3,7 @@ package config
 // replicationKeys are about followers, leaders and the controller.
 var replicationKeys = section{title: "Replication and controller", keys: []key{
 	{
-		"replica.lag.time.max.ms", Long, "30000", anything, High, ReadOnly, Later, whyFollowers,
+		"replica.lag.time.max.ms", Long, "30000", anything, High, ReadOnly, Acts, "",
 		"Milliseconds that a follower may trail the leader's end before it leaves the in-sync replicas.",
 	},
 	{
@@ -43,8 +43,8 @@ var replicationKeys = section{title: "Replication and controller", keys: []key{
 		"Milliseconds between two writes of the high watermarks to disk.",
 	},
 	{
-		"replica.selector.class", String, null, anything, Medium, ReadOnly, Later, whySelector,
-		"Java class that picks the replica from which a consumer reads (KIP-392).",
+		"replica.selector.class", String, null, anything, Medium, ReadOnly, Acts, "",
+		"Java class that picks the replica from which a consumer reads (KIP-392): RackAwareReplicaSelector or LeaderSelector of org.apache.kafka.common.replica.",
 	},
 	{
 		"min.insync.replicas", Int, "1", atLeast(1), High, ClusterWide, Acts, "",

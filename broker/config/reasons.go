@@ -23,7 +23,6 @@ const (
 	whyPurgatory      = "waiting requests are dropped the moment they complete"
 	whyQuotas         = "quotas are not yet supported"
 	whySASL           = "SASL is not yet supported"
-	whySelector       = "reading from followers by rack is not yet supported"
 	whyShare          = "share groups belong to KRaft"
 	whyStart          = "there is nothing that it could change here"
 	whyTLS            = "TLS is not yet supported"

@@ -79,7 +79,16 @@ func (c *checker) replication() {
 	factor := c.vs.int64("default.replication.factor")
 	c.require(factor >= 1 && factor <= math.MaxInt16, "default.replication.factor",
 		"default.replication.factor must be between 1 and %d", math.MaxInt16)
+	selector := c.vs.text("replica.selector.class")
+	c.require(selector == "" || selector == RackAwareReplicaSelector || selector == leaderReplicaSelector, "replica.selector.class",
+		"replica.selector.class: %s is neither %s nor %s, and kbroker loads no Java classes", selector, RackAwareReplicaSelector, leaderReplicaSelector)
 }
+
+// The classes of replica.selector.class that come with Kafka. The second does what is done without any.
+const (
+	RackAwareReplicaSelector = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
+	leaderReplicaSelector    = "org.apache.kafka.common.replica.LeaderSelector"
+)
 
 func (c *checker) listeners() {
 	advertised := listenerNames(c.b.Advertised)

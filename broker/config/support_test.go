@@ -207,3 +207,16 @@ func TestEditDistance(t *testing.T) {
 		}
 	}
 }
+
+func TestReplicaSelectorsAreKafkasOwn(t *testing.T) {
+	for class, starts := range map[string]bool{
+		"":                            true,
+		RackAwareReplicaSelector:      true,
+		leaderReplicaSelector:         true,
+		"com.example.NearestSelector": false,
+	} {
+		if _, _, err := start(map[string]string{"replica.selector.class": class}); (err == nil) != starts {
+			t.Errorf("%q: %v", class, err)
+		}
+	}
+}

@@ -75,6 +75,7 @@ func (p *Partition) fail() {
 // leave gives up what a leader holds and wakes all who wait, to find that nobody leads here. p.mu and the gate are held.
 func (p *Partition) leave(to role) {
 	p.role, p.leaderID = to, metadata.NoLeader
+	p.tenure++
 	p.isr, p.followers = isr{}, nil
 	p.wake()
 }

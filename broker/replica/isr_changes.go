@@ -52,8 +52,7 @@ func (i *isrChanges) takeFailed() []failedChange {
 // changes that failed, until ctx ends.
 func (m *Manager) watchISRs(ctx context.Context) {
 	var retry <-chan time.Time
-	// Read anew every time: it may be changed.
-	lagCheck := time.NewTimer(m.env.config.Broker().ReplicaLagTimeMax / 2)
+	lagCheck := time.NewTimer(lagCheckAfter(m.env.config.Broker().ReplicaLagTimeMax))
 	defer lagCheck.Stop()
 	for {
 		select {
@@ -69,14 +68,17 @@ func (m *Manager) watchISRs(ctx context.Context) {
 				f.partition.resubmit(f.change)
 			}
 		case <-lagCheck.C:
-			lagMax := m.env.config.Broker().ReplicaLagTimeMax
-			lagCheck.Reset(lagMax / 2)
+			lagMax := m.env.config.Broker().ReplicaLagTimeMax // anew every time: it may be changed
+			lagCheck.Reset(lagCheckAfter(lagMax))
 			for _, p := range m.Partitions() {
 				p.submit(p.maybeShrink(lagMax))
 			}
 		}
 	}
 }
+
+// lagCheckAfter is the time between two looks; a setting of next to nothing must not keep a core busy.
+func lagCheckAfter(lagMax time.Duration) time.Duration { return max(lagMax/2, 10*time.Millisecond) }
 
 // maybeShrink proposes an ISR without the followers that lag, if there are any (Kafka: Partition.maybeShrinkIsr). They
 // count until the controller agrees.

@@ -72,19 +72,25 @@ func (p *Partition) setAssignment(s *State) {
 	p.adding, p.removing = slices.Clone(s.Adding), slices.Clone(s.Removing)
 }
 
+// Appended tells where an append went, and under whose leadership.
+type Appended struct {
+	storage.Appended
+	tenure uint32
+}
+
 // AppendAsLeader appends one checked batch. With acks -1 it refuses with ErrNotEnoughReplicas when too few replicas are
 // in sync. It does not wait for followers: AwaitHighWatermark does.
-func (p *Partition) AppendAsLeader(b record.Checked, acks int16, origin storage.Origin) (storage.Appended, error) {
+func (p *Partition) AppendAsLeader(b record.Checked, acks int16, origin storage.Origin) (Appended, error) {
 	return p.append(b, acks, origin, anyEpoch)
 }
 
 // append is AppendAsLeader for who knows in which epoch this broker must lead; ErrNotLeader in another one.
-func (p *Partition) append(b record.Checked, acks int16, origin storage.Origin, expectedEpoch int32) (storage.Appended, error) {
-	nowhere := storage.Appended{BaseOffset: -1, LastOffset: -1, AppendTime: record.NoTimestamp, LogStartOffset: -1}
+func (p *Partition) append(b record.Checked, acks int16, origin storage.Origin, expectedEpoch int32) (Appended, error) {
+	nowhere := Appended{Appended: storage.Appended{BaseOffset: -1, LastOffset: -1, AppendTime: record.NoTimestamp, LogStartOffset: -1}}
 	p.gate.RLock()
 	defer p.gate.RUnlock()
 
-	log, epoch, err := p.mayAppend(acks, expectedEpoch)
+	log, epoch, tenure, err := p.mayAppend(acks, expectedEpoch)
 	if err != nil {
 		return nowhere, err
 	}
@@ -97,21 +103,21 @@ func (p *Partition) append(b record.Checked, acks int16, origin storage.Origin, 
 		p.topic.bytesIn.Add(uint64(size))
 	}
 	p.appended()
-	return appended, nil
+	return Appended{appended, tenure}, nil
 }
 
-func (p *Partition) mayAppend(acks int16, expectedEpoch int32) (*storage.Log, int32, error) {
+func (p *Partition) mayAppend(acks int16, expectedEpoch int32) (log *storage.Log, epoch int32, tenure uint32, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.offline.Load():
-		return nil, 0, ErrStorage
+		return nil, 0, 0, ErrStorage
 	case p.role != leader, expectedEpoch != anyEpoch && expectedEpoch != p.leaderEpoch:
-		return nil, 0, ErrNotLeader
+		return nil, 0, 0, ErrNotLeader
 	case acks == acksAll && len(p.isr.committed) < p.minInSync():
-		return nil, 0, ErrNotEnoughReplicas
+		return nil, 0, 0, ErrNotEnoughReplicas
 	default:
-		return p.log, p.leaderEpoch, nil
+		return p.log, p.leaderEpoch, p.tenure, nil
 	}
 }
 

@@ -66,10 +66,12 @@ type Manager struct {
 // from the checkpoint at once, so that the next checkpoint forgets none.
 func New(o Options) *Manager {
 	logger := o.Logger.Named("replica")
+	selector := o.Config.Broker().ReplicaSelector
 	m := &Manager{
 		env: &env{
 			brokerID: o.BrokerID, config: o.Config, metadata: o.Metadata, log: logger,
-			isr: isrChanges{propose: o.ProposeISR, arrived: make(chan struct{}, 1)},
+			rackAware: selector != nil && *selector == config.RackAwareReplicaSelector,
+			isr:       isrChanges{propose: o.ProposeISR, arrived: make(chan struct{}, 1)},
 		},
 		logs:              o.Logs,
 		topicOverrides:    o.TopicOverrides,

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/kbroker/kbroker/broker/metadata"
 )
 
 // collector gives the metrics of a Manager. Everything is read on scrape: a series per topic kept in a vector would
@@ -15,6 +17,13 @@ var (
 	descLeaders    = prometheus.NewDesc("kbroker_leader_partitions", "Partitions led by this broker.", nil, nil)
 	descUnder      = prometheus.NewDesc("kbroker_under_replicated_partitions", "Partitions led by this broker with fewer in-sync replicas than replicas.", nil, nil)
 	descUnderMin   = prometheus.NewDesc("kbroker_under_min_isr_partitions", "Partitions led by this broker with fewer in-sync replicas than min.insync.replicas.", nil, nil)
+	descAtMin      = prometheus.NewDesc("kbroker_at_min_isr_partitions", "Partitions led by this broker with just as many in-sync replicas as min.insync.replicas.", nil, nil)
+	descReassign   = prometheus.NewDesc("kbroker_reassigning_partitions", "Partitions led by this broker whose replicas are being moved.", nil, nil)
+	descFollowers  = prometheus.NewDesc("kbroker_follower_partitions", "Partitions that this broker copies from their leaders.", nil, nil)
+	descMaxLag     = prometheus.NewDesc("kbroker_follower_max_lag_records", "Largest number of offsets by which a log here ends below its leader's high watermark.", nil, nil)
+	descShrinks    = prometheus.NewDesc("kbroker_isr_shrinks_total", "Times that a leader here dropped followers from the in-sync replicas.", nil, nil)
+	descExpands    = prometheus.NewDesc("kbroker_isr_expands_total", "Times that a leader here took a follower into the in-sync replicas.", nil, nil)
+	descFailedISRs = prometheus.NewDesc("kbroker_failed_isr_updates_total", "Changes of in-sync replicas that the controller refused or did not make.", nil, nil)
 	descOffline    = prometheus.NewDesc("kbroker_offline_partitions", "Partitions on failed log directories.", nil, nil)
 	descFull       = prometheus.NewDesc("kbroker_full_log_dirs", "Log directories without space, whose partitions refuse produce requests.", nil, nil)
 	descCheckpoint = prometheus.NewDesc("kbroker_high_watermark_checkpoint_errors_total", "Checkpoints of high watermarks that could not be written.", nil, nil)
@@ -26,7 +35,8 @@ var (
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descPartitions, descLeaders, descUnder, descUnderMin, descOffline, descFull, descCheckpoint, descBytesIn, descBytesOut, descLogSize,
+		descPartitions, descLeaders, descUnder, descUnderMin, descAtMin, descReassign, descFollowers, descMaxLag,
+		descShrinks, descExpands, descFailedISRs, descOffline, descFull, descCheckpoint, descBytesIn, descBytesOut, descLogSize,
 	} {
 		to <- d
 	}
@@ -35,25 +45,31 @@ func (c *collector) Describe(to chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(to chan<- prometheus.Metric) {
 	m := (*Manager)(c)
-	var leaders, under, underMin, offline int
+	var all health
 	partitions := m.Partitions()
 	for _, p := range partitions {
-		h := p.health()
-		leaders += h.leader
-		under += h.underReplicated
-		underMin += h.underMin
-		offline += h.offline
+		all.add(p.health())
 	}
 	gauge := func(d *prometheus.Desc, value int) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(value))
 	}
 	gauge(descPartitions, len(partitions))
-	gauge(descLeaders, leaders)
-	gauge(descUnder, under)
-	gauge(descUnderMin, underMin)
-	gauge(descOffline, offline)
+	gauge(descLeaders, all.leader)
+	gauge(descUnder, all.underReplicated)
+	gauge(descUnderMin, all.underMin)
+	gauge(descAtMin, all.atMin)
+	gauge(descReassign, all.reassigning)
+	gauge(descFollowers, all.follower)
+	gauge(descMaxLag, int(all.lag))
+	gauge(descOffline, all.offline)
 	gauge(descFull, m.fullDirs())
-	to <- prometheus.MustNewConstMetric(descCheckpoint, prometheus.CounterValue, float64(m.checkpointErrors.Load()))
+	counter := func(d *prometheus.Desc, value uint64) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value))
+	}
+	counter(descShrinks, m.env.isr.shrinks.Load())
+	counter(descExpands, m.env.isr.expands.Load())
+	counter(descFailedISRs, m.env.isr.failures.Load())
+	counter(descCheckpoint, m.checkpointErrors.Load())
 
 	for t, partitions := range m.byTopic() {
 		size := int64(0)
@@ -86,8 +102,23 @@ func (m *Manager) byTopic() map[*topic][]*Partition {
 	return topics
 }
 
-// health has a 1 for everything that a partition counts as.
-type health struct{ leader, underReplicated, underMin, offline int }
+// health has a 1 for everything that a partition counts as, and how far it is behind its leader.
+type health struct {
+	leader, underReplicated, underMin, atMin, reassigning int
+	follower, offline                                     int
+	lag                                                   int64
+}
+
+func (h *health) add(other health) {
+	h.leader += other.leader
+	h.underReplicated += other.underReplicated
+	h.underMin += other.underMin
+	h.atMin += other.atMin
+	h.reassigning += other.reassigning
+	h.follower += other.follower
+	h.offline += other.offline
+	h.lag = max(h.lag, other.lag)
+}
 
 func (p *Partition) health() (h health) {
 	if p.offline.Load() {
@@ -96,15 +127,26 @@ func (p *Partition) health() (h health) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.role != leader {
+	switch {
+	case p.role == follower && p.leaderID != metadata.NoLeader:
+		h.follower, h.lag = 1, max(p.leaderHigh-p.log.LogEndOffset(), 0)
+		return h
+	case p.role != leader:
 		return h
 	}
 	h.leader = 1
-	if len(p.isr.committed) < len(p.replicas) {
+	// Replicas that are being added are not missed yet.
+	if len(p.isr.committed) < len(p.replicas)-len(p.adding) {
 		h.underReplicated = 1
 	}
-	if len(p.isr.committed) < p.minInSync() {
+	switch inSync, least := len(p.isr.committed), p.minInSync(); {
+	case inSync < least:
 		h.underMin = 1
+	case inSync == least:
+		h.atMin = 1
+	}
+	if len(p.adding)+len(p.removing) > 0 {
+		h.reassigning = 1
 	}
 	return h
 }

@@ -47,11 +47,14 @@ type Partition struct {
 	controllerEpoch int32
 	// epochStart is the log end at which this broker became leader of leaderEpoch; of meaning only to a leader.
 	epochStart int64
-	replicas   []int32 // assignment, with those being added and removed
-	adding     []int32
-	removing   []int32
-	isr        isr        // a leader's
-	followers  []progress // a leader's: all replicas but this one
+	// tenure counts how often this broker ceased to lead or to follow. What was appended before it did may have been cut
+	// since, and another record be where it was.
+	tenure    uint32
+	replicas  []int32 // assignment, with those being added and removed
+	adding    []int32
+	removing  []int32
+	isr       isr        // a leader's
+	followers []progress // a leader's: all replicas but this one
 	// leaderHigh is the leader's high watermark, as a follower was last told.
 	leaderHigh int64
 	waiters    []*Waiter
@@ -63,7 +66,9 @@ type env struct {
 	config   *config.Store
 	metadata *metadata.Cache
 	isr      isrChanges
-	log      *zap.Logger
+	// rackAware: consumers are sent to replicas of their own rack (KIP-392).
+	rackAware bool
+	log       *zap.Logger
 }
 
 func newPartition(e *env, t *topic, index int32) *Partition {
@@ -137,6 +142,7 @@ type view struct {
 	leading     bool
 	leaderEpoch int32
 	epochStart  int64
+	preferred   int32 // replica for a consumer to read from instead, or noReplica
 }
 
 // look checks a client's idea of the leader epoch (-1: it has none) and returns the log. ErrNotLeader is also the
@@ -148,7 +154,7 @@ func (p *Partition) look(currentEpoch int32, leaderOnly bool) (view, error) {
 }
 
 func (p *Partition) lookLocked(currentEpoch int32, leaderOnly bool) (view, error) {
-	v := view{log: p.log, leading: p.role == leader, leaderEpoch: p.leaderEpoch, epochStart: p.epochStart}
+	v := view{log: p.log, leading: p.role == leader, leaderEpoch: p.leaderEpoch, epochStart: p.epochStart, preferred: noReplica}
 	switch {
 	case p.offline.Load():
 		return v, ErrStorage

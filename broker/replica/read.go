@@ -25,6 +25,8 @@ type ReadRequest struct {
 	ReplicaID        int32 // of a follower, or -1
 	LogStartOffset   int64 // a follower's
 	Client           bool  // client metadata present (v11+): a follower may serve
+	// Rack is a consumer's, empty when it has none; Listener is where it came in, and reaches other replicas.
+	Rack, Listener string
 }
 
 // ReadResult is what a read found. The offsets are those of before the read, but for
@@ -37,11 +39,14 @@ type ReadResult struct {
 	Aborted          []storage.Aborted
 	DivergingEpoch   int32 // -1: none
 	DivergingEnd     int64
+	PreferredReplica int32 // that the consumer shall read from instead; -1: none. Nothing was read then.
 }
 
 // unread is the result beside an error.
 func unread() ReadResult {
-	return ReadResult{HighWatermark: -1, LastStableOffset: -1, LogStartOffset: -1, DivergingEpoch: -1, DivergingEnd: -1}
+	return ReadResult{
+		HighWatermark: -1, LastStableOffset: -1, LogStartOffset: -1, DivergingEpoch: -1, DivergingEnd: -1, PreferredReplica: noReplica,
+	}
 }
 
 // Read reads batches. A follower's fetch is noted, and may move the high watermark; one that diverges is not. Reading
@@ -59,6 +64,10 @@ func (p *Partition) Read(r ReadRequest) (ReadResult, error) {
 		LogStartOffset:   v.log.LogStartOffset(),
 		DivergingEpoch:   -1,
 		DivergingEnd:     -1,
+		PreferredReplica: v.preferred,
+	}
+	if v.preferred != noReplica {
+		return result, nil
 	}
 	logEnd := v.log.LogEndOffset()
 	if r.Offset < result.LogStartOffset {
@@ -92,6 +101,9 @@ func (p *Partition) lookForRead(r *ReadRequest) (view, error) {
 	defer p.mu.Unlock()
 	// Only consumers that can be told of a preferred replica may be served by a follower (KIP-392).
 	v, err := p.lookLocked(r.CurrentEpoch, r.ReplicaID >= 0 || !r.Client)
+	if err == nil && r.ReplicaID < 0 {
+		v.preferred = p.preferredReplica(r)
+	}
 	if err != nil || r.ReplicaID < 0 || p.follower(r.ReplicaID) != nil {
 		return v, err
 	}

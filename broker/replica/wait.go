@@ -45,11 +45,18 @@ func (p *Partition) wake() {
 	}
 }
 
-// AwaitHighWatermark returns once the high watermark is at least offset (the append's last offset + 1), or with the reason it never will:
+// AwaitHighWatermark returns once the high watermark is above what was appended, or with the reason it never will:
 // ErrNotLeader, ErrNotEnoughReplicasAfterAppend, ErrStorage, or ErrTimedOut when ctx's deadline passes. Where the high
-// watermark is there already, as with one replica, it returns at once, whatever ctx.
-func (p *Partition) AwaitHighWatermark(ctx context.Context, offset int64) error {
-	return p.await(ctx, func() (bool, error) { return p.reached(offset, anyEpoch) })
+// watermark is there already, as with one replica, it returns at once, whatever ctx. This broker must have led all the
+// time since the append, though in whatever epochs: one that leads again, sooner than anybody looked, may have cut it.
+func (p *Partition) AwaitHighWatermark(ctx context.Context, a Appended) error {
+	return p.await(ctx, func() (bool, error) {
+		ok, err := p.reached(a.LastOffset+1, anyEpoch)
+		if err == nil && p.tenure != a.tenure {
+			return false, ErrNotLeader
+		}
+		return ok, err
+	})
 }
 
 // reached looks whether the in-sync replicas have everything below offset, which was appended in an epoch (or anyEpoch).

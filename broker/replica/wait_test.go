@@ -7,15 +7,24 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/kbroker/kbroker/storage"
 	"github.com/kbroker/kbroker/storage/vfs"
 )
 
 // awaiting starts AwaitHighWatermark in a goroutine and returns its result's channel once it waits. For synctest.
 func awaiting(ctx context.Context, p *Partition, offset int64) chan error {
 	result := make(chan error, 1)
-	go func() { result <- p.AwaitHighWatermark(ctx, offset) }()
+	a := endingAt(p, offset)
+	go func() { result <- p.AwaitHighWatermark(ctx, a) }()
 	synctest.Wait()
 	return result
+}
+
+// endingAt is an append of now that ends at offset.
+func endingAt(p *Partition, offset int64) Appended {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return Appended{storage.Appended{LastOffset: offset - 1}, p.tenure}
 }
 
 func wantWaiting(t *testing.T, result chan error) {
@@ -47,11 +56,11 @@ func TestWithOneReplicaNobodyWaits(t *testing.T) {
 	end := appendTo(t, p, 3)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := p.AwaitHighWatermark(ended, end); err != nil {
+	if err := p.AwaitHighWatermark(ended, endingAt(p, end)); err != nil {
 		t.Error(err)
 	}
-	ctx := t.Context()
-	if n := testing.AllocsPerRun(100, func() { _ = p.AwaitHighWatermark(ctx, end) }); n > 1 {
+	ctx, a := t.Context(), endingAt(p, end)
+	if n := testing.AllocsPerRun(100, func() { _ = p.AwaitHighWatermark(ctx, a) }); n > 1 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -159,7 +168,7 @@ func TestAShrunkISRIsToldAfterTheAppend(t *testing.T) {
 		end := appendTo(t, p, 1)
 		fetchAs(t, p, 2, 1)
 		h.apply(leading(1, []int32{1}, []int32{1, 2}))
-		if err := p.AwaitHighWatermark(t.Context(), end); !errors.Is(err, ErrNotEnoughReplicasAfterAppend) {
+		if err := p.AwaitHighWatermark(t.Context(), endingAt(p, end)); !errors.Is(err, ErrNotEnoughReplicasAfterAppend) {
 			t.Errorf("%v", err)
 		}
 		result := awaiting(t.Context(), p, appendTo(t, p, 1))
@@ -205,4 +214,29 @@ func TestAnAppendWakesAFetch(t *testing.T) {
 	<-w.C
 	fetchAs(t, p, 2, 1) // for consumers
 	<-w.C
+}
+
+// TestAnAppendOfAFormerTenureIsNotAcknowledged has this broker lead, follow and lead again before anybody looked: its
+// record was cut, and another one is where it was.
+func TestAnAppendOfAFormerTenureIsNotAcknowledged(t *testing.T) {
+	h := newHost(t, vfs.NewMem())
+	p := h.apply(leading(0, []int32{1, 2}, []int32{1, 2}))
+	a, err := p.AppendAsLeader(batch(t, 1, 0), acksAll, storage.FromClient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.apply(leading(1, []int32{1}, []int32{1, 2}))
+	if err := p.AwaitHighWatermark(t.Context(), a); err != nil {
+		t.Errorf("elected again: %v", err)
+	}
+	h.apply(following(2, 2))
+	if _, err := p.TruncateTo(2, 0); err != nil {
+		t.Fatal(err)
+	}
+	h.apply(leading(3, []int32{1}, []int32{1, 2}))
+	appendTo(t, p, 1)
+	wantHighWatermark(t, p, 1)
+	if err := p.AwaitHighWatermark(t.Context(), a); !errors.Is(err, ErrNotLeader) {
+		t.Errorf("leads another log: %v", err)
+	}
 }
