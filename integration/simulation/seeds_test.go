@@ -15,6 +15,8 @@ import (
 )
 
 // TestSeeds runs the seeds from KBROKER_SIM_SEED on: KBROKER_SIM_SEEDS of them, or as many as fit into KBROKER_SIM_FOR.
+// KBROKER_SIM_ONLY names the only fault that happens, KBROKER_SIM_DEBUG has everybody log more, and KBROKER_SIM_FIRST ends with
+// the first seed that fails.
 func TestSeeds(t *testing.T) {
 	first, count := number(t, "KBROKER_SIM_SEED", 1), number(t, "KBROKER_SIM_SEEDS", 5)
 	var limit time.Duration
@@ -27,7 +29,8 @@ func TestSeeds(t *testing.T) {
 	}
 	began := time.Now()
 	records, faults, resets, done := 0, 0, 0, uint64(0)
-	for seed := first; seed < first+count && (limit == 0 || time.Since(began) < limit); seed++ {
+	stopAtFirst := os.Getenv("KBROKER_SIM_FIRST") != ""
+	for seed := first; seed < first+count && (limit == 0 || time.Since(began) < limit) && !(stopAtFirst && t.Failed()); seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				plan := NewPlan(seed)
