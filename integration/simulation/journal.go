@@ -18,6 +18,7 @@ type Journal struct {
 
 	mu   sync.Mutex
 	text bytes.Buffer
+	also io.Writer // nil: none
 }
 
 // maxJournal bounds the memory of one run; what comes later is lost.
@@ -37,7 +38,18 @@ func (j *Journal) add(source string, line []byte) {
 	if j.text.Len() > maxJournal {
 		return
 	}
+	begin := j.text.Len()
 	fmt.Fprintf(&j.text, "%12.6f  %-11s %s\n", time.Since(j.began).Seconds(), source, bytes.TrimRight(line, "\n"))
+	if j.also != nil {
+		j.also.Write(j.text.Bytes()[begin:]) // for somebody who looks on: nothing depends on it
+	}
+}
+
+// copyTo has all lines from now on written to a writer as well.
+func (j *Journal) copyTo(w io.Writer) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.also = w
 }
 
 // Text is the whole journal.

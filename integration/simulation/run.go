@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -14,7 +15,7 @@ import (
 	"github.com/kbroker/kbroker/integration/simulation/memnet"
 )
 
-// Plan is what one run does; New Plan draws it from a seed.
+// Plan is what one run does; NewPlan draws it from a seed.
 type Plan struct {
 	Seed      uint64
 	For       time.Duration // faults happen during this time
@@ -27,6 +28,7 @@ type Plan struct {
 	Delay     time.Duration // of links
 	Jitter    time.Duration
 	Only      string // the only fault that happens; empty: all
+	Journal   string // file that the journal is written to as it grows; empty: none
 }
 
 // NewPlan draws a plan.
@@ -96,6 +98,15 @@ func Run(p Plan) (r Result) {
 		return r
 	}
 	r.Journal = w.Journal
+	if p.Journal != "" {
+		file, err := os.Create(p.Journal)
+		if err != nil {
+			r.Violations = append(r.Violations, err.Error())
+			return r
+		}
+		defer file.Close()
+		r.Journal.copyTo(file)
+	}
 	r.Journal.Note("plan: %+v", p)
 	run := &run{Plan: p, world: w, result: &r}
 	if err := run.all(); err != nil {

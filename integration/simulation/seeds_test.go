@@ -1,3 +1,5 @@
+//go:build synctests
+
 package simulation
 
 import (
@@ -35,6 +37,7 @@ func TestSeeds(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				plan := NewPlan(seed)
 				plan.Only = os.Getenv("KBROKER_SIM_ONLY")
+				plan.Journal = os.Getenv("KBROKER_SIM_JOURNAL")
 				if os.Getenv("KBROKER_SIM_DEBUG") != "" {
 					plan.Log, plan.ClientLog = zapcore.DebugLevel, kgo.LogLevelDebug
 				}
