@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,38 +19,75 @@ import (
 )
 
 // TestSeeds runs the seeds from KBROKER_SIM_SEED on: KBROKER_SIM_SEEDS of them, or as many as fit into KBROKER_SIM_FOR.
-// KBROKER_SIM_ONLY names the only fault that happens, KBROKER_SIM_DEBUG has everybody log more, and KBROKER_SIM_FIRST ends with
-// the first seed that fails.
+// KBROKER_SIM_ONLY names the only fault that happens, KBROKER_SIM_DEBUG has everybody log more, KBROKER_SIM_JOURNAL names a file for
+// the journal of a single seed, and KBROKER_SIM_FIRST ends with the first seed that fails.
 func TestSeeds(t *testing.T) {
 	first, count := number(t, "KBROKER_SIM_SEED", 1), number(t, "KBROKER_SIM_SEEDS", 5)
-	var limit time.Duration
+	q := &queue{next: first, end: first + count, stopAtFirst: os.Getenv("KBROKER_SIM_FIRST") != ""}
 	if s := os.Getenv("KBROKER_SIM_FOR"); s != "" {
 		d, err := time.ParseDuration(s)
 		if err != nil {
 			t.Fatal(err)
 		}
-		limit, count = d, 1<<40
+		q.until, q.end = time.Now().Add(d), 1<<63
 	}
 	began := time.Now()
-	records, faults, resets, done := 0, 0, 0, uint64(0)
-	stopAtFirst := os.Getenv("KBROKER_SIM_FIRST") != ""
-	for seed := first; seed < first+count && (limit == 0 || time.Since(began) < limit) && !(stopAtFirst && t.Failed()); seed++ {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				plan := NewPlan(seed)
-				plan.Only = os.Getenv("KBROKER_SIM_ONLY")
-				plan.Journal = os.Getenv("KBROKER_SIM_JOURNAL")
-				if os.Getenv("KBROKER_SIM_DEBUG") != "" {
-					plan.Log, plan.ClientLog = zapcore.DebugLevel, kgo.LogLevelDebug
+	t.Run("on", func(t *testing.T) { // each core has a bubble at a time
+		for worker := range min(runtime.GOMAXPROCS(0), int(count)) {
+			t.Run(fmt.Sprint(worker), func(t *testing.T) {
+				t.Parallel()
+				for seed, ok := q.take(); ok; seed, ok = q.take() {
+					synctest.Test(t, func(t *testing.T) { q.add(runSeed(t, seed)) })
 				}
-				r := Run(plan)
-				records, faults, resets = records+r.Records, faults+r.Faults, resets+r.Resets
-				report(t, r)
 			})
-		})
-		done++
+		}
+	})
+	t.Logf("%d seeds from %d on in %s: %d faults, %d records acknowledged, %d producers began anew",
+		q.done, first, time.Since(began).Round(time.Millisecond), q.faults, q.records, q.resets)
+}
+
+// queue gives seeds to workers and adds up what they say.
+type queue struct {
+	until       time.Time // zero: until end
+	stopAtFirst bool
+
+	mu                            sync.Mutex
+	next, end                     uint64
+	failed                        bool
+	done, faults, records, resets int
+}
+
+func (q *queue) take() (seed uint64, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.next == q.end || q.stopAtFirst && q.failed || !q.until.IsZero() && time.Now().After(q.until) {
+		return 0, false
 	}
-	t.Logf("%d seeds in %s: %d faults, %d records acknowledged, %d producers began anew", done, time.Since(began).Round(time.Millisecond), faults, records, resets)
+	q.next++
+	return q.next - 1, true
+}
+
+func (q *queue) add(r Result) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.failed = q.failed || len(r.Violations) > 0
+	q.done++
+	q.faults += r.Faults
+	q.records += r.Records
+	q.resets += r.Resets
+}
+
+func runSeed(t *testing.T, seed uint64) Result {
+	t.Helper()
+	plan := NewPlan(seed)
+	plan.Only = os.Getenv("KBROKER_SIM_ONLY")
+	plan.Journal = os.Getenv("KBROKER_SIM_JOURNAL")
+	if os.Getenv("KBROKER_SIM_DEBUG") != "" {
+		plan.Log, plan.ClientLog = zapcore.DebugLevel, kgo.LogLevelDebug
+	}
+	r := Run(plan)
+	report(t, r)
+	return r
 }
 
 func number(t *testing.T, name string, otherwise uint64) uint64 {
@@ -72,7 +111,10 @@ func report(t *testing.T, r Result) {
 	}
 	const most = 20
 	for _, v := range r.Violations[:min(most, len(r.Violations))] {
-		t.Error(v)
+		t.Errorf("seed %d: %s", r.Plan.Seed, v)
+	}
+	if r.Journal == nil {
+		return
 	}
 	path := filepath.Join(os.TempDir(), fmt.Sprintf("kbroker-simulation-%d.log", r.Plan.Seed))
 	if err := os.WriteFile(path, r.Journal.Text(), 0o600); err != nil {
@@ -80,6 +122,6 @@ func report(t *testing.T, r Result) {
 	}
 	lines := strings.Split(string(r.Journal.Text()), "\n")
 	const tail = 40
-	t.Logf("repeat: KBROKER_SIM_SEED=%d KBROKER_SIM_SEEDS=1 go test -tags synctests -run TestSeeds ./integration/simulation\nthe whole journal is in %s; its end:\n%s",
-		r.Plan.Seed, path, strings.Join(lines[max(0, len(lines)-tail):], "\n"))
+	t.Logf("seed %d: repeat: KBROKER_SIM_SEED=%d KBROKER_SIM_SEEDS=1 go test -tags synctests -run TestSeeds ./integration/simulation\nthe whole journal is in %s; its end:\n%s",
+		r.Plan.Seed, r.Plan.Seed, path, strings.Join(lines[max(0, len(lines)-tail):], "\n"))
 }
