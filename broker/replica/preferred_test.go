@@ -18,6 +18,19 @@ func (h *host) racks(of map[int32]string) {
 	h.metadata.Apply(u)
 }
 
+// readFrom reads as a consumer in a rack does, which must work.
+func readFrom(t *testing.T, p *Partition, listener, rack string, offset int64) ReadResult {
+	t.Helper()
+	r := consumerFetch(offset)
+	r.Client, r.Rack, r.Listener = true, rack, listener
+	result, err := p.Read(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result.Slice.Release()
+	return result
+}
+
 func TestTheReplicaThatAConsumerShallReadFrom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, vfs.NewMem())
@@ -26,17 +39,7 @@ func TestTheReplicaThatAConsumerShallReadFrom(t *testing.T) {
 		h.racks(map[int32]string{1: "a", 2: "b", 3: "b", 4: "b", 5: "c"})
 		p := h.apply(leading(0, []int32{1, 2, 3, 5}, []int32{1, 2, 3, 4, 5}))
 		appendTo(t, p, 10)
-		read := func(rack string, offset int64) ReadResult {
-			t.Helper()
-			r := consumerFetch(offset)
-			r.Client, r.Rack, r.Listener = true, rack, "OUTSIDE"
-			result, err := p.Read(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			result.Slice.Release()
-			return result
-		}
+		read := func(rack string, offset int64) ReadResult { return readFrom(t, p, "OUTSIDE", rack, offset) }
 		for _, c := range []struct {
 			why  string
 			with func()
@@ -79,10 +82,8 @@ func TestTheReplicaThatAConsumerShallReadFrom(t *testing.T) {
 			}
 		}
 
-		other := consumerFetch(5)
-		other.Client, other.Rack, other.Listener = true, "b", "INSIDE"
-		if r, err := p.Read(other); err != nil || r.PreferredReplica != -1 {
-			t.Errorf("on a listener that the others lack: %+v, %v", r, err)
+		if r := readFrom(t, p, "INSIDE", "b", 5); r.PreferredReplica != -1 {
+			t.Errorf("on a listener that the others lack: %+v", r)
 		}
 		h.env.rackAware = false
 		if r := read("b", 5); r.PreferredReplica != -1 {
