@@ -11,11 +11,11 @@ var quotaKeys = section{title: "Quotas and metrics", keys: []key{
 		"Seconds of each sample of a client's rate.",
 	},
 	{
-		"replication.quota.window.num", Int, "11", atLeast(1), Low, ReadOnly, Later, whyQuotas,
+		"replication.quota.window.num", Int, "11", atLeast(1), Low, ReadOnly, Acts, "",
 		"Samples over which the rate of throttled replication is measured.",
 	},
 	{
-		"replication.quota.window.size.seconds", Int, "1", atLeast(1), Low, ReadOnly, Later, whyQuotas,
+		"replication.quota.window.size.seconds", Int, "1", atLeast(1), Low, ReadOnly, Acts, "",
 		"Seconds of each sample of the rate of throttled replication.",
 	},
 	{
@@ -75,11 +75,11 @@ var quotaKeys = section{title: "Quotas and metrics", keys: []key{
 // dynamicOnlyKeys cannot stand in server.properties, only in ZooKeeper.
 var dynamicOnlyKeys = section{title: "Only settable at run time", keys: []key{
 	{
-		"leader.replication.throttled.rate", Long, "9223372036854775807", atLeast(0), Medium, DynamicOnly, Later, whyQuotas,
+		"leader.replication.throttled.rate", Long, "9223372036854775807", atLeast(0), Medium, DynamicOnly, Acts, "",
 		"Bytes per second sent to throttled followers; only settable at run time.",
 	},
 	{
-		"follower.replication.throttled.rate", Long, "9223372036854775807", atLeast(0), Medium, DynamicOnly, Later, whyQuotas,
+		"follower.replication.throttled.rate", Long, "9223372036854775807", atLeast(0), Medium, DynamicOnly, Acts, "",
 		"Bytes per second fetched by throttled followers; only settable at run time.",
 	},
 	{

@@ -7,36 +7,36 @@ var replicationKeys = section{title: "Replication and controller", keys: []key{
 		"Milliseconds that a follower may trail the leader's end before it leaves the in-sync replicas.",
 	},
 	{
-		"replica.socket.timeout.ms", Int, "30000", anything, High, ReadOnly, Later, whyFollowers,
+		"replica.socket.timeout.ms", Int, "30000", anything, High, ReadOnly, Acts, "",
 		"Milliseconds that a follower waits for the answer to a fetch.",
 	},
 	{
-		"replica.socket.receive.buffer.bytes", Int, "65536", anything, High, ReadOnly, Later, whyFollowers,
+		"replica.socket.receive.buffer.bytes", Int, "65536", anything, High, ReadOnly, NoEffect, whyBuffers,
 		"SO_RCVBUF in bytes of the connections over which a follower fetches.",
 	},
 	{
-		"replica.fetch.max.bytes", Int, "1048576", atLeast(0), Medium, ReadOnly, Later, whyFollowers,
+		"replica.fetch.max.bytes", Int, "1048576", atLeast(0), Medium, ReadOnly, Acts, "",
 		"Most bytes of one partition in a follower's fetch; a first batch larger than this is still sent whole.",
 	},
 	{
-		"replica.fetch.wait.max.ms", Int, "500", anything, High, ReadOnly, Later, whyFollowers,
+		"replica.fetch.wait.max.ms", Int, "500", anything, High, ReadOnly, Acts, "",
 		"Milliseconds that a leader may hold a follower's fetch while there is too little to send.",
 	},
 	{
-		"replica.fetch.min.bytes", Int, "1", anything, High, ReadOnly, Later, whyFollowers,
+		"replica.fetch.min.bytes", Int, "1", anything, High, ReadOnly, Acts, "",
 		"Bytes that must be there before a leader answers a follower's fetch early.",
 	},
 	{
-		"replica.fetch.backoff.ms", Int, "1000", atLeast(0), Medium, ReadOnly, Later, whyFollowers,
-		"Milliseconds before a follower tries a partition again that failed.",
+		"replica.fetch.backoff.ms", Int, "1000", atLeast(0), Medium, ReadOnly, Acts, "",
+		"Most milliseconds before a follower tries a partition or a leader again that failed; the first tries come sooner.",
 	},
 	{
-		"replica.fetch.response.max.bytes", Int, "10485760", atLeast(0), Medium, ReadOnly, Later, whyFollowers,
+		"replica.fetch.response.max.bytes", Int, "10485760", atLeast(0), Medium, ReadOnly, Acts, "",
 		"Most bytes in the answer to one fetch of a follower.",
 	},
 	{
-		"num.replica.fetchers", Int, "1", anything, High, ClusterWide, NoEffect, whyFetchers,
-		"Threads that fetch from each leader broker.",
+		"num.replica.fetchers", Int, "1", anything, High, ClusterWide, Acts, "",
+		"Loops that fetch from each leader broker, over a connection each.",
 	},
 	{
 		"replica.high.watermark.checkpoint.interval.ms", Long, "5000", anything, High, ReadOnly, Acts, "",

@@ -39,7 +39,7 @@ var topicKeys = section{title: "Topics", keys: []key{
 		"Milliseconds after which the log is forced to disk.",
 	},
 	{
-		"follower.replication.throttled.replicas", List, "", throttled, Medium, PerTopic, Later, whyQuotas,
+		"follower.replication.throttled.replicas", List, "", throttled, Medium, PerTopic, Acts, "",
 		"Replicas whose fetching is throttled, as partition:broker, or * for all.",
 	},
 	{
@@ -47,7 +47,7 @@ var topicKeys = section{title: "Topics", keys: []key{
 		"Bytes of records between two entries of the offset index.",
 	},
 	{
-		"leader.replication.throttled.replicas", List, "", throttled, Medium, PerTopic, Later, whyQuotas,
+		"leader.replication.throttled.replicas", List, "", throttled, Medium, PerTopic, Acts, "",
 		"Replicas whose feeding is throttled, as partition:broker, or * for all.",
 	},
 	{

@@ -164,7 +164,7 @@ func (f *Fetchers) place(next, old *followed, woken map[*loop]struct{}) {
 	key := f.keyOf(next.Followed)
 	l := f.mu.loops[key]
 	if l == nil {
-		l = f.start(key)
+		l = newLoop(f, key)
 		f.mu.loops[key] = l
 	}
 	if old != nil {
@@ -182,24 +182,22 @@ func (f *Fetchers) place(next, old *followed, woken map[*loop]struct{}) {
 	woken[l] = struct{}{}
 }
 
-// settle wakes loops after all their changes are queued, and stops those that have nothing left to fetch. f.mu is held.
+// settle starts or wakes loops after all their changes are queued, so that the first fetch names them all, and stops
+// those that have nothing left to fetch. f.mu is held.
 func (f *Fetchers) settle(woken map[*loop]struct{}) {
 	for l := range woken {
-		if l.count > 0 {
+		switch {
+		case l.count == 0:
+			delete(f.mu.loops, l.key)
+			l.stop()
+		case l.cancel == nil:
+			ctx, cancel := context.WithCancel(context.Background())
+			l.cancel = cancel
+			f.group.Go(func() { l.run(ctx) })
+		default:
 			l.wakeUp()
-			continue
 		}
-		delete(f.mu.loops, l.key)
-		l.stop()
 	}
-}
-
-// start starts a loop. f.mu is held.
-func (f *Fetchers) start(key loopKey) *loop {
-	ctx, cancel := context.WithCancel(context.Background())
-	l := newLoop(f, key, cancel)
-	f.group.Go(func() { l.run(ctx) })
-	return l
 }
 
 // keyOf says which loop fetches a partition. f.mu is held.

@@ -26,8 +26,8 @@ type loop struct {
 	*Fetchers
 	key      loopKey
 	clientID string
-	cancel   context.CancelFunc
-	wake     chan struct{} // capacity 1
+	cancel   context.CancelFunc // nil before it runs; guarded by Fetchers.mu
+	wake     chan struct{}      // capacity 1
 	log      *zap.Logger
 
 	count int // of partitions that are the loop's; guarded by Fetchers.mu
@@ -64,12 +64,11 @@ type change struct {
 	followed  *followed
 }
 
-func newLoop(f *Fetchers, key loopKey, cancel context.CancelFunc) *loop {
+func newLoop(f *Fetchers, key loopKey) *loop {
 	l := &loop{
 		Fetchers:    f,
 		key:         key,
 		clientID:    fmt.Sprintf("broker-%d-fetcher-%d", f.options.BrokerID, key.fetcher),
-		cancel:      cancel,
 		wake:        make(chan struct{}, 1),
 		log:         f.log.With(zap.Int32("from", key.leader), zap.Int32("fetcher", key.fetcher)),
 		byPartition: make(map[*replica.Partition]*member),
@@ -94,8 +93,12 @@ func (l *loop) wakeUp() {
 	}
 }
 
-// stop ends the loop without waiting for it.
-func (l *loop) stop() { l.cancel() }
+// stop ends the loop without waiting for it. Fetchers.mu is held.
+func (l *loop) stop() {
+	if l.cancel != nil {
+		l.cancel()
+	}
+}
 
 // run fetches until ctx ends.
 func (l *loop) run(ctx context.Context) {

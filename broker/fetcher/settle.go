@@ -117,21 +117,23 @@ func (l *loop) settle(m *member, asked ask, p *kmsg.FetchResponseTopicPartition)
 	case p.DivergingEpoch.Epoch >= 0:
 		l.diverged(m, p)
 	default:
-		l.append(m, p)
+		l.append(m, asked.at.Offset, p)
 	}
 }
 
-// append appends what the leader answered.
-func (l *loop) append(m *member, p *kmsg.FetchResponseTopicPartition) {
+// append appends what the leader answered to a fetch at offset.
+func (l *loop) append(m *member, offset int64, p *kmsg.FetchResponseTopicPartition) {
 	before := m.at
 	after, err := m.Partition.AppendAsFollower(m.LeaderEpoch, replica.Fetched{
-		Offset: before.Offset, Batches: p.RecordBatches, HighWatermark: p.HighWatermark, LogStartOffset: p.LogStartOffset,
+		Offset: offset, Batches: p.RecordBatches, HighWatermark: p.HighWatermark, LogStartOffset: p.LogStartOffset,
 	})
+	if after != (replica.Position{}) {
+		m.at = after // also beside an error: a part may have been appended
+	}
 	if l.troubled(m, err) {
 		return
 	}
 	size := len(p.RecordBatches)
-	m.at = after
 	lag := max(p.HighWatermark-after.Offset, 0)
 	m.lag.Store(lag)
 	m.caughtUp = lag == 0
@@ -228,6 +230,12 @@ func (l *loop) troubled(m *member, err error) bool {
 	case errors.Is(err, replica.ErrNotFollower):
 		l.log.Debug("partition is not followed any more", m.fields()...)
 		l.leave(m)
+	case errors.Is(err, replica.ErrDiskFull):
+		l.metrics.errors.Inc()
+		l.delay(m)
+		if m.failures%complainAfter == 1 {
+			l.log.Error("fetched records have no space on disk, will fetch them again", m.fields(zap.Error(err))...)
+		}
 	case errors.Is(err, record.ErrCorrupt):
 		l.metrics.errors.Inc()
 		l.delay(m)

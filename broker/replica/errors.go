@@ -20,6 +20,7 @@ var (
 	ErrNotEnoughReplicasAfterAppend = errors.New("fewer in-sync replicas than min.insync.replicas after the append")
 	ErrTimedOut                     = errors.New("timed out")
 	ErrStorage                      = errors.New("log directory failed")
+	ErrDiskFull                     = storage.ErrDiskFull // beside ErrStorage: it passes when there is space again
 	ErrRecordListTooLarge           = errors.New("record batch is larger than a segment")
 	ErrOutOfOrderSequence           = errors.New("out of order sequence number")
 	ErrInvalidProducerEpoch         = errors.New("producer epoch is older than the last one seen")

@@ -282,3 +282,25 @@ func TestTooFewInSyncAfterAShrink(t *testing.T) {
 		wantHighWatermark(t, p, 2)
 	})
 }
+
+// TestTheOneThatJoinsCountsForMinInSync is what Kafka answers to a producer whose record is on enough replicas, of which
+// the controller does not know yet.
+func TestTheOneThatJoinsCountsForMinInSync(t *testing.T) {
+	h := newHost(t, vfs.NewMem())
+	h.overrides["t"] = map[string]string{"min.insync.replicas": "2"}
+	p := h.apply(leading(0, []int32{1, 2}, []int32{1, 2}))
+	a, err := p.AppendAsLeader(batch(t, 1, 0), acksAll, storage.FromClient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fetchAs(t, p, 2, 1)
+	h.apply(leading(1, []int32{1}, []int32{1, 2}))
+	if err := p.AwaitHighWatermark(t.Context(), a); !errors.Is(err, ErrNotEnoughReplicasAfterAppend) {
+		t.Errorf("alone: %v", err)
+	}
+	fetchAs(t, p, 2, 1)
+	h.proposed()
+	if err := p.AwaitHighWatermark(t.Context(), a); err != nil {
+		t.Errorf("with one that joins: %v", err)
+	}
+}

@@ -70,6 +70,7 @@ func New(o Options) *Manager {
 	m := &Manager{
 		env: &env{
 			brokerID: o.BrokerID, config: o.Config, metadata: o.Metadata, log: logger,
+			quota:     NewLeaderQuota(o.Config),
 			rackAware: selector != nil && *selector == config.RackAwareReplicaSelector,
 			isr:       isrChanges{propose: o.ProposeISR, arrived: make(chan struct{}, 1)},
 		},

@@ -66,6 +66,7 @@ type env struct {
 	config   *config.Store
 	metadata *metadata.Cache
 	isr      isrChanges
+	quota    *Quota // a leader's
 	// rackAware: consumers are sent to replicas of their own rack (KIP-392).
 	rackAware bool
 	log       *zap.Logger

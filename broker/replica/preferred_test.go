@@ -70,6 +70,9 @@ func TestTheReplicaThatAConsumerShallReadFrom(t *testing.T) {
 				}
 			}, "c", 3, -1},
 			{"above those it has all", func() {}, "c", 4, 5},
+			{"the leader is in the rack, and a follower too", func() {
+				h.racks(map[int32]string{1: "b", 2: "b", 3: "b"})
+			}, "b", 5, -1},
 			{"2 is dead", func() { h.racks(map[int32]string{1: "a", 3: "b"}) }, "b", 5, 3},
 		} {
 			c.with()

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -108,6 +109,24 @@ func (p *Partition) ThrottledAsFollower() bool {
 // (leader.replication.throttled.replicas).
 func (p *Partition) throttledAsLeader() bool {
 	return throttled(p.TopicConfig().LeaderThrottled, p.index, p.env.brokerID)
+}
+
+// heldBack reports whether a follower gets no records for now: it is not in sync, and what throttled followers get is
+// above the quota. Its fetch counts all the same. (Kafka: ReplicaManager.shouldLeaderThrottle.)
+func (p *Partition) heldBack(r *ReadRequest) bool {
+	if r.ReplicaID < 0 || !p.throttledAsLeader() || !p.env.quota.Exceeded() {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !slices.Contains(p.isr.committed, r.ReplicaID)
+}
+
+// fed counts what a follower is given, in sync or not.
+func (p *Partition) fed(bytes int64) {
+	if bytes > 0 && p.throttledAsLeader() {
+		p.env.quota.Record(bytes)
+	}
 }
 
 // throttled looks for a replica in a list of partition:broker, or * for all.

@@ -86,10 +86,13 @@ func (p *Partition) Read(r ReadRequest) (ReadResult, error) {
 	if r.Offset > logEnd {
 		return unread(), ErrOffsetOutOfRange
 	}
-	if err := p.readInto(&result, &r, v.log, logEnd); err != nil {
-		return unread(), err
+	if !p.heldBack(&r) {
+		if err := p.readInto(&result, &r, v.log, logEnd); err != nil {
+			return unread(), err
+		}
 	}
 	if r.ReplicaID >= 0 {
+		p.fed(result.Slice.Size)
 		p.followerFetched(&r, &result, v.leaderEpoch, logEnd)
 	}
 	return result, nil
