@@ -232,6 +232,17 @@ func TestFailedLogDirectory(t *testing.T) {
 	harness.Produce(t, c, &kgo.Record{Topic: "after", Value: []byte("v")})
 
 	b.Stop(t)
+	b.Restart(t) // with the directory as broken as it was
+	for p, l := range logs {
+		want := error(nil)
+		if l.Dir == dirs[1] {
+			want = kerr.KafkaStorageError
+		}
+		if got := fetchCode(t, b, topic, p); !errors.Is(got, want) {
+			t.Errorf("after a restart partition %d in %s: %v, want %v", p, l.Dir, got, want)
+		}
+	}
+	b.Stop(t)
 	repair()
 	b.Restart(t)
 	for p := range int32(partitions) {
