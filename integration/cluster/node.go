@@ -37,7 +37,7 @@ type Node struct {
 	process  process
 	begin    func(t testing.TB)
 	dir      string
-	started  bool
+	launches []time.Time
 	internal *door
 	external *door
 }
@@ -50,6 +50,9 @@ func (n *Node) Address() string { return n.external.address() }
 
 // Dir is log.dirs.
 func (n *Node) Dir() string { return n.dir }
+
+// Launches are when the process was started.
+func (n *Node) Launches() []time.Time { return n.launches }
 
 // PID is the process id of the last launch.
 func (n *Node) PID() int { return n.process.PID() }
@@ -88,7 +91,7 @@ func (n *Node) Restart(t testing.TB) {
 // its life before, so ZooKeeper has to have forgotten that.
 func (n *Node) Launch(t testing.TB) {
 	t.Helper()
-	if n.Kind == Kafka && n.started {
+	if n.Kind == Kafka && len(n.launches) > 0 {
 		harness.Eventually(t, 30*time.Second, func() error {
 			if n.cluster.Registered(t, n.ID) {
 				return fmt.Errorf("broker %d is still registered", n.ID)
@@ -96,7 +99,7 @@ func (n *Node) Launch(t testing.TB) {
 			return nil
 		})
 	}
+	n.launches = append(n.launches, time.Now())
 	n.begin(t)
-	n.started = true
 	n.cluster.know(n)
 }

@@ -89,6 +89,9 @@ func (l *Load) options() []kgo.Opt {
 // Now is the time since the load began, as the history counts it.
 func (l *Load) Now() time.Duration { return l.recorder.Now() }
 
+// At is Now at a moment.
+func (l *Load) At(moment time.Time) time.Duration { return l.recorder.Now() - time.Since(moment) }
+
 // Failures are errors that an ordinary client would have shown to its application.
 func (l *Load) Failures() []error {
 	l.mu.Lock()
