@@ -9,10 +9,10 @@ SEEDS ?= 200
 OUT ?= bin/kbroker
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test race simulate fuzz lint bench compat cluster clean docs
+.PHONY: help build run test race simulate fuzz lint bench planted compat cluster cluster-local clean docs
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
 build: ## build the static binary bin/kbroker
 	$(BUILD) -o $(OUT) ./cmd/kbroker
@@ -43,12 +43,19 @@ lint: ## vet, staticcheck, gofumpt and the house rules
 bench: build ## measure kbroker beside the floor of the machine (and Apache Kafka, where a JDK and Maven are)
 	$(GO) run ./integration/bench -broker bin/kbroker
 
+planted: ## plant bugs into copies of the tree and see the fault tests catch each
+	scripts/install-test-deps
+	integration/planted/run
+
 compat: build ## run Apache Kafka's own programs against kbroker (brings a JDK, Maven and Kafka's jars when absent)
 	scripts/install-test-deps compat
 	$(GO) test -count=1 -timeout 30m -parallel 3 -tags compat ./integration/compat
 
 cluster: ## start three ZooKeeper servers and three brokers with docker compose
 	docker compose up --build
+
+cluster-local: build ## the same as plain processes on loopback, in the foreground (needs Java and ZooKeeper's jar; DIR=folder keeps the data)
+	$(GO) run ./integration/local -broker bin/kbroker -dir "$(DIR)"
 
 docs: ## write the generated tables of docs/compatibility.md anew
 	$(GO) run ./integration/tables

@@ -8,7 +8,8 @@ require (
 	github.com/klauspost/compress v1.20.4 // gzip, snappy and zstd, the fastest in Go
 	github.com/pierrec/lz4/v4 v4.1.33 // LZ4 frames, which klauspost/compress lacks
 	github.com/prometheus/client_golang v1.25.0 // metrics
-	github.com/twmb/franz-go v1.22.3 // kerr: names and texts of error codes; kgo in tests and benchmarks
+	github.com/twmb/franz-go v1.22.3 // kerr: names and texts of error codes; kgo, the client of the admin commands and of tests
+	github.com/twmb/franz-go/pkg/kadm v1.20.0 // the admin commands, with kgo as their client
 	github.com/twmb/franz-go/pkg/kmsg v1.15.1 // Kafka's messages: codecs of every API and version
 	github.com/urfave/cli/v2 v2.27.7 // the command line
 	go.etcd.io/bbolt v1.5.0 // the file of the embedded ZooKeeper server
@@ -22,7 +23,6 @@ require (
 	github.com/cockroachdb/datadriven v1.0.3
 	github.com/prometheus/client_model v0.6.3
 	github.com/segmentio/kafka-go v0.4.51
-	github.com/twmb/franz-go/pkg/kadm v1.20.0
 )
 
 require (

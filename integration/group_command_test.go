@@ -53,7 +53,7 @@ func TestGroupsCommand(t *testing.T) {
 			read += member.PollFetches(harness.Context(t)).NumRecords()
 		}
 		err = member.CommitUncommittedOffsets(harness.Context(t))
-		described := describedGroup(t, command("describe", "-o", "json", group))
+		described := describedGroup(t, command("describe", group, "-o", "json"))
 		if err != nil || len(described.Members) != 1 || described.State != "Stable" || len(described.Offsets) != 2 {
 			t.Fatalf("group %s: %v, %+v", group, err, described)
 		}
@@ -86,11 +86,13 @@ func TestGroupsCommand(t *testing.T) {
 func checkRefusals(t *testing.T, refused func(want, name string, args ...string)) {
 	t.Helper()
 	for want, args := range map[string]string{
-		"no such group":               "delete nobody",
-		"list takes no names":         "list old",
-		"says nothing of the group":   "reset-offsets --from-file " + os.DevNull + " old",
-		"flags come before arguments": "delete old --timeout 3s",
-		"exclude each other":          "reset-offsets --topic orders --to-earliest --to-latest old",
+		"no such group":             "delete nobody",
+		"list takes no names":       "list old",
+		"says nothing of the group": "reset-offsets --from-file " + os.DevNull + " old",
+		"must be one of PreparingRebalance, CompletingRebalance, Stable": "list --state Stabel",
+		"must be one of classic, consumer":                               "list --type new",
+		"group -o: there is no such group":                               "describe --timeout 9s -- -o", // a name like a flag
+		"exclude each other":                                             "reset-offsets --topic orders --to-earliest --to-latest old",
 	} {
 		name, rest, _ := strings.Cut(args, " ")
 		refused(want, name, strings.Fields(rest)...)

@@ -53,7 +53,7 @@ func (m *Manager) note(err error) {
 // retain applies retention to every log.
 func (m *Manager) retain() error {
 	now := time.Now()
-	for _, l := range m.Logs() {
+	for _, l := range m.all() {
 		m.note(l.tryRetention(now))
 	}
 	return nil
@@ -62,7 +62,7 @@ func (m *Manager) retain() error {
 // flushOld obeys flush.ms.
 func (m *Manager) flushOld() error {
 	now := nowMillis()
-	for _, l := range m.Logs() {
+	for _, l := range m.all() {
 		waited := now - l.flusher.last.Load()
 		if l.RecoveryPoint() < l.LogEndOffset() && waited >= l.Config().FlushInterval.Milliseconds() {
 			m.note(l.Flush())

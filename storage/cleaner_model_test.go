@@ -353,7 +353,7 @@ func crashCleaning(t *testing.T, seed uint64) {
 // checkSegments looks for segments that overlap and files that should not be there.
 func checkSegments(t *testing.T, l *Log, when string) {
 	t.Helper()
-	entries, err := l.dir.fs.ReadDir(l.path)
+	entries, err := l.dir.fs.ReadDir(l.folder())
 	if err != nil {
 		t.Fatal(err)
 	}

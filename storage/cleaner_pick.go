@@ -38,8 +38,8 @@ func (c *cleaner) pick(ctx context.Context, now time.Time) (*dirtyLog, context.C
 	ratio, overdue, uncleanable := 0.0, time.Duration(0), map[string]uncleanableLogs{}
 	for _, l := range c.m.Logs() {
 		config := l.Config()
-		if !config.Compact || l.closed.Load() || l.dir.offline() != nil {
-			continue
+		if !config.Compact || l.closed.Load() || l.dir.offline() != nil || l.copy.Load() != nil {
+			continue // what was copied would not be cleaned with it
 		}
 		bad := l.cleaning.uncleanable.Load()
 		if !bad && l.cleaning.busy() {
@@ -70,6 +70,10 @@ func (c *cleaner) pick(ctx context.Context, now time.Time) (*dirtyLog, context.C
 	abortable, ok := dirtiest.log.cleaning.begin(ctx)
 	if !ok {
 		return nil, nil // another was faster; the next look finds others
+	}
+	if dirtiest.log.copy.Load() != nil {
+		dirtiest.log.cleaning.end()
+		return nil, nil
 	}
 	return dirtiest, abortable
 }
@@ -136,8 +140,12 @@ func (c *cleaner) firstDirty(l *Log, config *Config) (int64, error) {
 // checkpoint notes durably that a log is clean up to offset.
 func (c *cleaner) checkpoint(l *Log, offset int64) error {
 	err := l.dir.cleaner.set(l.tp, offset, func(tp TopicPartition) bool {
-		other, found := c.m.Log(tp)
-		return found && other.dir == l.dir
+		for _, find := range []func(TopicPartition) (*Log, bool){c.m.Log, c.m.Future} {
+			if other, found := find(tp); found && other.dir == l.dir {
+				return true
+			}
+		}
+		return false
 	})
 	if err != nil {
 		return l.failed("note what was cleaned of", fmt.Errorf("write cleaner checkpoint: %w", err))

@@ -47,7 +47,7 @@ func (l *Log) swapIn(originals, copies []*segment) error {
 		if err := l.rename(name, name+deletedSuffix); err != nil {
 			return err
 		}
-		stale[i] = filepath.Join(l.path, name+deletedSuffix)
+		stale[i] = filepath.Join(l.folder(), name+deletedSuffix)
 	}
 	for _, s := range originals {
 		err := l.dir.files.retire(s, func() error {
@@ -55,7 +55,7 @@ func (l *Log) swapIn(originals, copies []*segment) error {
 				if err := l.rename(name, name+deletedSuffix); err != nil {
 					return err
 				}
-				stale = append(stale, filepath.Join(l.path, name+deletedSuffix))
+				stale = append(stale, filepath.Join(l.folder(), name+deletedSuffix))
 			}
 			return nil
 		})
@@ -125,11 +125,11 @@ func (s *segment) rename(stage int32) error {
 
 // rename renames a file in the folder that may be missing.
 func (l *Log) rename(from, to string) error {
-	return renameIfThere(l.dir.fs, filepath.Join(l.path, from), filepath.Join(l.path, to))
+	return renameIfThere(l.dir.fs, filepath.Join(l.folder(), from), filepath.Join(l.folder(), to))
 }
 
 func (l *Log) syncNames() error {
-	if err := l.dir.fs.SyncDir(l.path); err != nil {
+	if err := l.dir.fs.SyncDir(l.folder()); err != nil {
 		return fmt.Errorf("sync folder: %w", err)
 	}
 	return nil

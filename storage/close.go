@@ -59,7 +59,7 @@ func (l *Log) complete() error {
 		}
 	}
 	if durable {
-		if err := l.dir.fs.SyncDir(l.path); err != nil {
+		if err := l.dir.fs.SyncDir(l.folder()); err != nil {
 			return fmt.Errorf("sync folder: %w", err)
 		}
 	}
@@ -95,7 +95,7 @@ func (l *Log) delete() (string, error) {
 	}
 	path := filepath.Join(l.dir.path, deletedFolderName(l.tp))
 	l.closed.Store(true) // first, so that a reader who misses a file knows why
-	if err := l.dir.fs.Rename(l.path, path); err != nil {
+	if err := l.dir.fs.Rename(l.folder(), path); err != nil {
 		l.closed.Store(false)
 		return "", l.failed("delete", fmt.Errorf("rename folder: %w", err))
 	}

@@ -107,11 +107,11 @@ func (d *directory) partitionFolders() (load, deleted []string, err error) {
 			return nil, nil, &foreignFolderError{d.path, err}
 		}
 		switch kind {
-		case partitionFolder:
+		case partitionFolder, futureFolder:
 			load = append(load, entry.Name())
 		case deletedFolder:
 			deleted = append(deleted, entry.Name())
-		case futureFolder, strayFolder:
+		case strayFolder:
 			d.logger.Warn("folder left alone", zap.String("dir", d.path), zap.String("folder", entry.Name()))
 		case ignoredFolder:
 		}

@@ -19,6 +19,12 @@ var (
 	// ErrUnexpectedOffset is what a follower gets whose batches do not begin at or after
 	// its log end, or are not in order.
 	ErrUnexpectedOffset = errors.New("offset does not continue the log")
+	// ErrNoDirectory is what a directory gets that is none of log.dirs; ErrNameTooLong a partition whose name leaves no room
+	// for that of a copy under way.
+	ErrNoDirectory = errors.New("no such log directory")
+	ErrNameTooLong = errors.New("topic name is too long")
+	// ErrNotCaughtUp is what Replace gives when the copy lacks records.
+	ErrNotCaughtUp = errors.New("the copy has not caught up with the log")
 	// ErrInconsistentTopicID is what SetTopicID gives when the log belongs to another
 	// incarnation of the topic (INCONSISTENT_TOPIC_ID).
 	ErrInconsistentTopicID = errors.New("topic id differs from the log's")

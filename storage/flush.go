@@ -206,7 +206,7 @@ func (l *Log) syncAll(w *flushWork) error {
 		}
 	}
 	if w.folder {
-		if err := l.dir.fs.SyncDir(l.path); err != nil {
+		if err := l.dir.fs.SyncDir(l.folder()); err != nil {
 			return fmt.Errorf("sync folder: %w", err)
 		}
 	}

@@ -27,11 +27,12 @@ type loader struct {
 }
 
 func loadLog(d *directory, name string, c *Config, buf *[]byte) (*Log, error) {
-	tp, _, err := parseFolder(name)
+	tp, kind, err := parseFolder(name)
 	if err != nil {
 		return nil, err
 	}
 	ld := &loader{log: newLog(tp, d, name, c), clean: d.clean, stateAt: noOffset, buf: buf}
+	ld.log.future.Store(kind == futureFolder)
 	ld.recoveryPoint, _ = d.recoveryPoints.get(tp)
 	ld.start, _ = d.startOffsets.get(tp)
 	if err := ld.load(); err != nil {
@@ -146,7 +147,7 @@ func (ld *loader) tidy() error {
 	if err := ld.completeSwap(swaps); err != nil {
 		return err
 	}
-	if err := ld.log.dir.fs.SyncDir(ld.log.path); err != nil {
+	if err := ld.log.dir.fs.SyncDir(ld.log.folder()); err != nil {
 		return fmt.Errorf("sync folder: %w", err)
 	}
 	return ld.list()
@@ -229,7 +230,7 @@ func (ld *loader) nextOffsetOf(name string) (int64, error) {
 }
 
 func (ld *loader) list() error {
-	entries, err := ld.log.dir.fs.ReadDir(ld.log.path)
+	entries, err := ld.log.dir.fs.ReadDir(ld.log.folder())
 	if err != nil {
 		return fmt.Errorf("list folder: %w", err)
 	}
@@ -242,7 +243,7 @@ func (ld *loader) list() error {
 	return nil
 }
 
-func (ld *loader) path(name string) string { return filepath.Join(ld.log.path, name) }
+func (ld *loader) path(name string) string { return filepath.Join(ld.log.folder(), name) }
 
 // bufferSize is how much of a segment a recovery reads at a time: little enough that the bytes are still in the core's
 // cache when they are summed up. 2 GB took 0.52 s of CPU with 128 KiB, 0.57 s with 256 and 0.66 s with 512.
@@ -259,11 +260,16 @@ func (ld *loader) buffer() []byte {
 func (ld *loader) readMetadata() error {
 	l := ld.log
 	if _, there := ld.names[partitionMetaName]; there {
-		id, err := readPartitionMeta(l.dir.fs, l.path)
+		id, err := readPartitionMeta(l.dir.fs, l.folder())
 		if err != nil {
 			return err
 		}
 		l.topicID.Store(&id)
+	}
+	if _, there := ld.names[replacementName]; there {
+		if l.standsFor = readReplacement(l.dir.fs, l.folder()); l.standsFor == nil {
+			l.logger().Warn("unreadable file ignored", zap.String("file", replacementName))
+		}
 	}
 	for name := range ld.names {
 		if offset, suffix, ok := parseSegmentName(name); ok && suffix == snapshotSuffix {

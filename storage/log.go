@@ -18,7 +18,7 @@ import (
 type Log struct {
 	tp   TopicPartition
 	dir  *directory
-	path string // of the folder
+	path atomic.Pointer[string] // of the folder; changes when a future log becomes the current one
 
 	config   atomic.Pointer[Config]
 	topicID  atomic.Pointer[[16]byte]
@@ -29,6 +29,14 @@ type Log struct {
 	epochs   leaderEpochs
 	flusher  flusher
 	cleaning cleaning
+
+	// future: this is a copy on its way here from another directory. copy: there is such a copy of this log. successor: the
+	// log that took the place of this one (future.go).
+	future    atomic.Bool
+	copy      atomic.Pointer[Log]
+	successor atomic.Pointer[Log]
+	// standsFor is what the folder says of the log that this one replaced; nil: nothing. Of the start only.
+	standsFor *replacement
 
 	// cut: the active segment was truncated, which may not be durable. folderDirty: names in the folder may not be durable. metaDirty: partition.metadata is
 	// to be written. fresh: the folder itself may not be durable.
@@ -45,7 +53,8 @@ type Log struct {
 }
 
 func newLog(tp TopicPartition, dir *directory, name string, c *Config) *Log {
-	l := &Log{tp: tp, dir: dir, path: filepath.Join(dir.path, name)}
+	l := &Log{tp: tp, dir: dir}
+	l.path.Store(new(filepath.Join(dir.path, name)))
 	l.config.Store(c)
 	l.topicID.Store(new([16]byte))
 	l.segments.Store(&[]*segment{})
@@ -89,8 +98,13 @@ func (l *Log) Dir() string { return l.dir.path }
 // Config returns the configuration in force.
 func (l *Log) Config() *Config { return l.config.Load() }
 
-// SetConfig replaces the configuration.
-func (l *Log) SetConfig(c *Config) { l.config.Store(c) }
+// SetConfig replaces the configuration, of a copy under way too.
+func (l *Log) SetConfig(c *Config) {
+	l.config.Store(c)
+	if f := l.copy.Load(); f != nil {
+		f.config.Store(c) // which may be this log's successor by now
+	}
+}
 
 // LogStartOffset is the first offset that may be read.
 func (l *Log) LogStartOffset() int64 { return l.start.Load() }
@@ -161,6 +175,9 @@ func (l *Log) AssignEpoch(epoch int32, startOffset int64) error {
 func (l *Log) Producers() []Producer {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if next := l.successor.Load(); next != nil {
+		return next.Producers() // which has them from here
+	}
 	return l.producers.list()
 }
 
@@ -183,6 +200,9 @@ func (l *Log) lastRecords() map[int64]lastRecord {
 func (l *Log) HasOpenTransaction(producerID int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if next := l.successor.Load(); next != nil {
+		return next.HasOpenTransaction(producerID)
+	}
 	p := l.producers.byID[producerID]
 	return p != nil && p.txnFirst != noOffset
 }
@@ -217,7 +237,7 @@ func (l *Log) failed(attempt string, err error) error {
 	return l.dir.fail(fmt.Errorf("%s %s: %w", attempt, l.tp, err))
 }
 
-func (l *Log) folder() string { return l.path }
+func (l *Log) folder() string { return *l.path.Load() }
 
 // logger makes a logger that names the log. Logging is rare, logs are many: none is kept.
 func (l *Log) logger() *zap.Logger {

@@ -49,10 +49,15 @@ type Manager struct {
 
 	reports sync.WaitGroup // calls of DirFailed
 
-	mu     sync.Mutex
-	logs   map[TopicPartition]*Log
-	counts map[*directory]int
-	closed bool
+	// moving lets one change of the directory of a log, or deletion, happen at a time; it is held across disk work.
+	moving sync.Mutex
+
+	mu        sync.Mutex
+	logs      map[TopicPartition]*Log
+	futures   map[TopicPartition]*Log // copies on their way to another directory (future.go)
+	preferred map[TopicPartition]string
+	counts    map[*directory]int // of both
+	closed    bool
 }
 
 // Log finds a log. One whose directory is offline is found, and refuses all work.
@@ -63,18 +68,26 @@ func (m *Manager) Log(tp TopicPartition) (*Log, bool) {
 	return l, found
 }
 
-// Logs lists all logs in no order.
+// Logs lists all logs in no order, without copies under way.
 func (m *Manager) Logs() []*Log {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Collect(maps.Values(m.logs))
 }
 
-func (m *Manager) logsIn(d *directory) []*Log {
-	return slices.DeleteFunc(m.Logs(), func(l *Log) bool { return l.dir != d })
+// all is Logs with the copies under way.
+func (m *Manager) all() []*Log {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.AppendSeq(slices.Collect(maps.Values(m.logs)), maps.Values(m.futures))
 }
 
-// Create opens a new log in the online directory with the fewest logs, or returns the one that exists. The
+func (m *Manager) logsIn(d *directory) []*Log {
+	return slices.DeleteFunc(m.all(), func(l *Log) bool { return l.dir != d })
+}
+
+// Create opens a new log in the directory that is preferred for it (PreferDir), or in the online one with the fewest logs, or
+// returns the one that exists. The
 // topic id of one that exists is set when unknown, else it must be the same (ErrInconsistentTopicID).
 // Whether a partition may be created while a directory is offline, which may have it, is for the caller to judge.
 func (m *Manager) Create(tp TopicPartition, topicID [16]byte, c *Config) (*Log, error) {
@@ -97,16 +110,20 @@ func (m *Manager) Create(tp TopicPartition, topicID [16]byte, c *Config) (*Log, 
 	if name := tp.String(); len(name) > maxNameLength {
 		return nil, fmt.Errorf("create %s: name is longer than %d bytes", tp, maxNameLength)
 	}
-	d := m.emptiest()
+	d := m.dirFor(tp)
 	if d == nil {
 		return nil, fmt.Errorf("create %s: %w", tp, ErrOffline)
 	}
-	l, err := createLog(d, tp, topicID, c)
+	l, err := createLog(d, tp, tp.String(), topicID, c)
 	if err != nil {
 		return nil, err
 	}
 	m.logs[tp] = l
 	m.counts[d]++
+	delete(m.preferred, tp)
+	if err := m.adoptFuture(l); err != nil {
+		return nil, err
+	}
 	return l, nil
 }
 
@@ -120,15 +137,15 @@ func (m *Manager) emptiest() *directory {
 }
 
 // createLog makes the folder and the first segment. It is not durable before there is data in it.
-func createLog(d *directory, tp TopicPartition, topicID [16]byte, c *Config) (*Log, error) {
-	l := newLog(tp, d, tp.String(), c)
+func createLog(d *directory, tp TopicPartition, name string, topicID [16]byte, c *Config) (*Log, error) {
+	l := newLog(tp, d, name, c)
 	// What a checkpoint says of an earlier partition of that name must not be believed of this one.
 	for _, checkpoint := range d.checkpoints() {
 		if err := checkpoint.change(tp, func(int64) (int64, bool) { return 0, false }); err != nil {
 			return nil, l.failed("create", err)
 		}
 	}
-	if err := d.fs.MkdirAll(l.path); err != nil {
+	if err := d.fs.MkdirAll(l.folder()); err != nil {
 		return nil, l.failed("create", fmt.Errorf("make folder: %w", err))
 	}
 	s, err := createSegment(l, 0)
@@ -146,8 +163,13 @@ func createLog(d *directory, tp TopicPartition, topicID [16]byte, c *Config) (*L
 }
 
 // Delete renames the log's folder to -delete at once and removes it after file.delete.delay.ms. The renaming is
-// durable soon after.
+// durable soon after. A copy of the log that is under way to another directory goes first.
 func (m *Manager) Delete(tp TopicPartition) error {
+	m.moving.Lock()
+	defer m.moving.Unlock()
+	if err := m.discardFuture(tp); err != nil {
+		return err
+	}
 	l, found := m.Log(tp)
 	if !found {
 		return nil
@@ -171,6 +193,10 @@ func (m *Manager) Delete(tp TopicPartition) error {
 
 // CheckpointedHighWatermark returns the high watermark of the last checkpoint, or 0.
 func (m *Manager) CheckpointedHighWatermark(tp TopicPartition) int64 {
+	if l, found := m.Log(tp); found {
+		offset, _ := l.dir.highWatermarks.get(tp)
+		return offset // what other directories have is of before the log moved
+	}
 	for _, d := range m.dirs {
 		if offset, found := d.highWatermarks.get(tp); found {
 			return offset
@@ -209,7 +235,7 @@ func (m *Manager) checkpoint(which func(*directory) *offsetCheckpoint, value fun
 			offsets[d] = map[TopicPartition]int64{}
 		}
 	}
-	for _, l := range m.Logs() {
+	for _, l := range m.all() {
 		if in := offsets[l.dir]; in != nil {
 			if offset, keep := value(l); keep {
 				in[l.tp] = offset
@@ -233,7 +259,7 @@ type Dir struct {
 	Err           error // why it is offline, or nil
 	Full          bool  // the last write found no space: appends are refused
 	Total, Usable uint64
-	Logs          []*Log
+	Logs          []*Log // copies under way (IsFuture) among them
 }
 
 // Dirs describes every log directory.

@@ -33,6 +33,7 @@ const (
 	cleanerName        = "cleaner-offset-checkpoint"
 	epochsName         = "leader-epoch-checkpoint"
 	partitionMetaName  = "partition.metadata"
+	replacementName    = "replaces-other-directory" // ours, not Kafka's: replacement
 
 	metadataTopicDir    = "__cluster_metadata-0"
 	remoteIndexCacheDir = "remote-log-index-cache"
@@ -114,11 +115,22 @@ func parseFolder(name string) (TopicPartition, folderKind, error) {
 	return TopicPartition{plain[:dash], int32(partition)}, kind, nil
 }
 
+// futureFolderName is the name of the folder of a copy under way. Unlike deletedFolderName it keeps the topic whole, which is read from
+// it again; a name that is too long is for the caller to refuse.
+func futureFolderName(tp TopicPartition) string {
+	return tp.String() + "." + randomID() + futureDirSuffix
+}
+
+// randomID is a random UUID as it stands in names.
+func randomID() string {
+	var id [16]byte
+	rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:])
+}
+
 // deletedFolderName is what the folder of a deleted partition is renamed to: the topic is cut
 // so that the name fits, and an id makes it unique.
 func deletedFolderName(tp TopicPartition) string {
-	var id [16]byte
-	rand.Read(id[:]) // never fails
-	suffix := fmt.Sprintf("-%d.%s%s", tp.Partition, hex.EncodeToString(id[:]), deleteDirSuffix)
+	suffix := fmt.Sprintf("-%d.%s%s", tp.Partition, randomID(), deleteDirSuffix)
 	return tp.Topic[:min(len(tp.Topic), maxNameLength-len(suffix))] + suffix
 }

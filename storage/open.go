@@ -21,7 +21,8 @@ import (
 func Open(o Options) (*Manager, error) {
 	m := &Manager{
 		o: o, logger: o.Logger.Named("storage"), work: newWorkList(), trash: newTrash(),
-		logs: map[TopicPartition]*Log{}, counts: map[*directory]int{},
+		logs: map[TopicPartition]*Log{}, futures: map[TopicPartition]*Log{}, preferred: map[TopicPartition]string{},
+		counts: map[*directory]int{},
 	}
 	if o.Cleaner != nil {
 		m.cleaner = &cleaner{m: m, settings: o.Cleaner}
@@ -83,6 +84,7 @@ func (m *Manager) open() error {
 	if !slices.ContainsFunc(m.dirs, func(d *directory) bool { return d.offline() == nil }) {
 		return fmt.Errorf("open log directories %s: %w: none is left", strings.Join(m.o.Dirs, ", "), ErrOffline)
 	}
+	m.settleMoves()
 	return nil
 }
 
@@ -200,15 +202,4 @@ func (m *Manager) scanDirectory(d *directory) (folders, deleted []string, err er
 		return nil, nil, err
 	}
 	return folders, deleted, d.readCheckpoints()
-}
-
-func (m *Manager) addLoaded(l *Log) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if other, found := m.logs[l.tp]; found {
-		return fmt.Errorf("partition %s is in both %s and %s: remove the one that is known to be old", l.tp, other.dir.path, l.dir.path)
-	}
-	m.logs[l.tp] = l
-	m.counts[l.dir]++
-	return nil
 }

@@ -92,7 +92,7 @@ func decodeProducer(b []byte) *producerState {
 }
 
 func (l *Log) snapshotPath(offset int64) string {
-	return filepath.Join(l.path, segmentName(offset, snapshotSuffix))
+	return filepath.Join(l.folder(), segmentName(offset, snapshotSuffix))
 }
 
 // snapshotProducers writes a snapshot at the end of the state unless there is one. It is not synced;

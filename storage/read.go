@@ -70,6 +70,14 @@ func (s *Slice) Release() {
 // maxBytes. With minOne a first batch larger than maxBytes is given whole. An offset
 // equal to upTo or the log end gives an empty Slice; one outside [log start, log end] ErrOffsetOutOfRange.
 func (l *Log) Read(offset, upTo, maxBytes int64, minOne bool) (Slice, error) {
+	slice, err := l.readAt(offset, upTo, maxBytes, minOne)
+	if next := l.successor.Load(); err != nil && next != nil {
+		return next.Read(offset, upTo, maxBytes, minOne)
+	}
+	return slice, err
+}
+
+func (l *Log) readAt(offset, upTo, maxBytes int64, minOne bool) (Slice, error) {
 	if err := l.dir.offline(); err != nil {
 		return Slice{}, err
 	}
@@ -218,6 +226,9 @@ type Aborted struct {
 // AbortedIn lists the aborted transactions that touch [from, to), by first offset.
 func (l *Log) AbortedIn(from, to int64) ([]Aborted, error) {
 	txns, err := l.abortedTxns(from, to)
+	if next := l.successor.Load(); err != nil && next != nil {
+		return next.AbortedIn(from, to)
+	}
 	if err != nil {
 		return nil, l.failed("read", err)
 	}

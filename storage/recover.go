@@ -153,6 +153,12 @@ func (ld *loader) recover() (int64, error) {
 				zap.Int64("segment", s.base), zap.Int64("log_end_offset", end))
 			return end, ld.discard(i)
 		}
+		if l.IsFuture() && s.base > end {
+			// In a log a gap is the cleaner's. A copy may lack a segment whose name the disk lost: it is copied again.
+			l.logger().Info("copy has a gap, dropping what follows", zap.Int64("segment", s.base), zap.Int64("log_end_offset", end))
+			ld.stateAt = end
+			return end, ld.discard(i)
+		}
 		if i > first {
 			l.producers.end = s.base
 			if err := l.snapshotProducers(); err != nil {

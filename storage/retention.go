@@ -15,6 +15,9 @@ import (
 func (l *Log) AdvanceLogStart(offset int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if next := l.successor.Load(); next != nil {
+		return next.AdvanceLogStart(offset)
+	}
 	if err := l.usable(); err != nil {
 		return err
 	}

@@ -55,8 +55,8 @@ func (l *Log) syncFolder() error {
 	l.folderDirty.Store(false)
 	var err error
 	if l.metaDirty.Load() {
-		err = writePartitionMeta(l.dir.fs, l.path, l.TopicID()) // which syncs the folder
-	} else if err = l.dir.fs.SyncDir(l.path); err != nil {
+		err = writePartitionMeta(l.dir.fs, l.folder(), l.TopicID()) // which syncs the folder
+	} else if err = l.dir.fs.SyncDir(l.folder()); err != nil {
 		err = fmt.Errorf("sync folder: %w", err)
 	}
 	if err != nil {

@@ -18,6 +18,14 @@ type TimestampOffset struct {
 
 // OffsetForTimestamp finds the first record with at least the timestamp.
 func (l *Log) OffsetForTimestamp(timestamp int64) (TimestampOffset, bool, error) {
+	t, found, err := l.searchTime(timestamp)
+	if next := l.successor.Load(); next != nil && !found {
+		return next.OffsetForTimestamp(timestamp)
+	}
+	return t, found, err
+}
+
+func (l *Log) searchTime(timestamp int64) (TimestampOffset, bool, error) {
 	if err := l.dir.offline(); err != nil {
 		return TimestampOffset{}, false, err
 	}
@@ -41,13 +49,21 @@ func (l *Log) OffsetForTimestamp(timestamp int64) (TimestampOffset, bool, error)
 	}
 	// What was removed meanwhile may have been replaced.
 	if l.segments.Load() != list && slices.ContainsFunc(*list, (*segment).isGone) {
-		return l.OffsetForTimestamp(timestamp)
+		return l.searchTime(timestamp)
 	}
 	return TimestampOffset{}, false, nil
 }
 
 // MaxTimestampOffset finds the record with the largest timestamp (KIP-734).
 func (l *Log) MaxTimestampOffset() (TimestampOffset, bool, error) {
+	t, found, err := l.searchNewest()
+	if next := l.successor.Load(); next != nil && !found {
+		return next.MaxTimestampOffset()
+	}
+	return t, found, err
+}
+
+func (l *Log) searchNewest() (TimestampOffset, bool, error) {
 	if err := l.dir.offline(); err != nil {
 		return TimestampOffset{}, false, err
 	}
@@ -60,7 +76,7 @@ func (l *Log) MaxTimestampOffset() (TimestampOffset, bool, error) {
 			return TimestampOffset{}, false, l.failed("search", err)
 		}
 		if err != nil && l.segments.Load() != list {
-			return l.MaxTimestampOffset()
+			return l.searchNewest()
 		}
 		if err == nil && newest.timestamp > largest.timestamp {
 			with, largest = s, newest
@@ -72,8 +88,8 @@ func (l *Log) MaxTimestampOffset() (TimestampOffset, bool, error) {
 	t, found, err := with.scan(largest.offset, func(r record.Record) bool {
 		return r.Timestamp == largest.timestamp
 	}, func(e *entry) bool { return e.maxTimestamp == largest.timestamp })
-	if !found && err == nil && with.isGone() {
-		return l.MaxTimestampOffset() // retention was faster; the segment is in the list no longer
+	if !found && err == nil && with.isGone() && l.segments.Load() != list {
+		return l.searchNewest() // retention was faster; the segment is in the list no longer
 	}
 	return t, found, l.failed("search", err)
 }

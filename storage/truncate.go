@@ -135,7 +135,7 @@ func (l *Log) startAnew(offset int64) error {
 	if err := l.epochs.save(l, true); err != nil && !isDiskFull(err) {
 		return err
 	}
-	if err := l.dir.fs.SyncDir(l.path); err != nil {
+	if err := l.dir.fs.SyncDir(l.folder()); err != nil {
 		return fmt.Errorf("sync folder: %w", err)
 	}
 	return nil
@@ -170,7 +170,7 @@ func (l *Log) dropTail(segments []*segment) error {
 		if err := l.drop([]*segment{s}); err != nil {
 			return err
 		}
-		if err := l.dir.fs.SyncDir(l.path); err != nil {
+		if err := l.dir.fs.SyncDir(l.folder()); err != nil {
 			return fmt.Errorf("sync folder: %w", err)
 		}
 	}
@@ -190,7 +190,7 @@ func (l *Log) markDeleted(segments []*segment) (paths []string, err error) {
 	for _, s := range segments {
 		err := l.dir.files.retire(s, func() error {
 			for _, name := range append(s.files(), segmentName(s.base, snapshotSuffix)) {
-				path := filepath.Join(l.path, name)
+				path := filepath.Join(l.folder(), name)
 				if err := renameIfThere(l.dir.fs, path, path+deletedSuffix); err != nil {
 					return err
 				}

@@ -3,18 +3,24 @@ package zkmeta
 import (
 	"context"
 	"errors"
+
+	"github.com/go-zookeeper/zk"
+	"go.uber.org/zap"
 )
 
-// LegacyReassignment reads /admin/reassign_partitions, by which tools before KIP-455 ask for moves; ok is false when
-// it does not exist. n watches for creation, change and deletion. When it cannot be understood, the error is not one
-// of ZooKeeper, and Kafka's controller removes it.
-func (c *Client) LegacyReassignment(ctx context.Context, n Notify) (replicas map[TopicPartition][]int32, ok bool, err error) {
-	data, ok, err := c.adminData(ctx, reassignPath, n)
+// LegacyReassignment reads /admin/reassign_partitions, by which tools before KIP-455 ask for moves. created is the
+// czxid, which tells one request from the next; 0 when the znode does not exist. n watches for creation, change and
+// deletion. A znode that cannot be understood is logged and asks for nothing, as in Kafka.
+func (c *Client) LegacyReassignment(ctx context.Context, n Notify) (replicas map[TopicPartition][]int32, created int64, err error) {
+	data, stat, ok, err := c.adminData(ctx, reassignPath, n)
 	if err != nil || !ok {
-		return nil, false, err
+		return nil, 0, err
 	}
 	z, err := decodeReassignment(data)
-	return z, true, err
+	if err != nil {
+		c.log.Warn("partition reassignment not understood", zap.String("path", reassignPath), zap.Error(err))
+	}
+	return z, stat.Czxid, nil
 }
 
 // SetLegacyReassignment leaves in it what is still to be done; nothing left removes it.
@@ -40,14 +46,18 @@ func (c *Client) SetLegacyReassignment(ctx context.Context, l Lease, replicas ma
 }
 
 // PreferredElection reads /admin/preferred_replica_election, by which old tools ask that the first replica lead; ok is
-// false when it does not exist. n watches for creation, change and deletion.
+// false when it does not exist. n watches for creation, change and deletion. A znode that cannot be understood is
+// logged and asks for nothing, as in Kafka.
 func (c *Client) PreferredElection(ctx context.Context, n Notify) (tps []TopicPartition, ok bool, err error) {
-	data, ok, err := c.adminData(ctx, preferredElectionPath, n)
+	data, _, ok, err := c.adminData(ctx, preferredElectionPath, n)
 	if err != nil || !ok {
 		return nil, false, err
 	}
 	z, err := decodePreferredElection(data)
-	return z, true, err
+	if err != nil {
+		c.log.Warn("preferred leader election not understood", zap.String("path", preferredElectionPath), zap.Error(err))
+	}
+	return z, true, nil
 }
 
 // RemovePreferredElection says that it is done.
@@ -55,13 +65,12 @@ func (c *Client) RemovePreferredElection(ctx context.Context, l Lease) error {
 	return c.removeAdmin(ctx, l, preferredElectionPath)
 }
 
-func (c *Client) adminData(ctx context.Context, path string, n Notify) ([]byte, bool, error) {
+func (c *Client) adminData(ctx context.Context, path string, n Notify) ([]byte, zk.Stat, bool, error) {
 	s, err := c.bind()
 	if err != nil {
-		return nil, false, err
+		return nil, zk.Stat{}, false, err
 	}
-	data, _, ok, err := s.lookup(ctx, path, n)
-	return data, ok, err
+	return s.lookup(ctx, path, n)
 }
 
 func (c *Client) removeAdmin(ctx context.Context, l Lease, path string) error {

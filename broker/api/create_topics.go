@@ -126,16 +126,27 @@ func (h *Handlers) awaitTopics(ctx context.Context, within time.Duration, names 
 	if within <= 0 {
 		return names
 	}
+	for _, i := range h.awaitImage(ctx, within, len(names), func(image *metadata.Image, i int) bool {
+		t, _ := image.Topic(names[i])
+		return done(t, i)
+	}) {
+		late = append(late, names[i])
+	}
+	return late
+}
+
+// awaitImage waits until the image shows count things as done wants them and returns those for which the time passed
+// first. It looks at least once.
+func (h *Handlers) awaitImage(ctx context.Context, within time.Duration, count int, done func(image *metadata.Image, i int) bool) (late []int) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	for {
 		changed := h.rooms.Metadata.Changed()
 		image := h.rooms.Metadata.Load()
 		late = late[:0]
-		for i, name := range names {
-			t, _ := image.Topic(name)
-			if !done(t, i) {
-				late = append(late, name)
+		for i := range count {
+			if !done(image, i) {
+				late = append(late, i)
 			}
 		}
 		if len(late) == 0 {

@@ -30,6 +30,7 @@ type Broker struct {
 	ZooKeeperConnection   time.Duration
 	ZooKeeperMaxInFlight  int32
 	LogDirs               []string // absolute
+	AlterLogDirsThreads   int      // num.replica.alter.log.dirs.threads; one per folder when unset
 	Listeners             []Endpoint
 	Advertised            []Endpoint
 	InterBrokerListener   string

@@ -261,6 +261,10 @@ func (b *Broker) readLogDirs(vs values) []*Invalid {
 		seen[absolute] = true
 		b.LogDirs = append(b.LogDirs, absolute)
 	}
+	b.AlterLogDirsThreads = len(b.LogDirs)
+	if threads := vs.get("num.replica.alter.log.dirs.threads"); threads.set {
+		b.AlterLogDirsThreads = max(int(threads.number), 1)
+	}
 	return nil
 }
 

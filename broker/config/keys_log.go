@@ -95,7 +95,7 @@ var logKeys = section{title: "Logs", keys: []key{
 		"Logs of one folder that are loaded and recovered at a time, at start; at least as many as there are cores, up to four.",
 	},
 	{
-		"num.replica.alter.log.dirs.threads", Int, null, anything, High, ReadOnly, Later, whyAlterDirs,
+		"num.replica.alter.log.dirs.threads", Int, null, anything, High, ReadOnly, Acts, "",
 		"Replicas that are moved between folders at a time; when unset one per folder.",
 	},
 	{

@@ -19,11 +19,11 @@ var quotaKeys = section{title: "Quotas and metrics", keys: []key{
 		"Seconds of each sample of the rate of throttled replication.",
 	},
 	{
-		"alter.log.dirs.replication.quota.window.num", Int, "11", atLeast(1), Low, ReadOnly, Later, whyAlterDirs,
+		"alter.log.dirs.replication.quota.window.num", Int, "11", atLeast(1), Low, ReadOnly, NoEffect, whySamples,
 		"Samples over which the rate of moves between folders is measured.",
 	},
 	{
-		"alter.log.dirs.replication.quota.window.size.seconds", Int, "1", atLeast(1), Low, ReadOnly, Later, whyAlterDirs,
+		"alter.log.dirs.replication.quota.window.size.seconds", Int, "1", atLeast(1), Low, ReadOnly, NoEffect, whySamples,
 		"Seconds of each sample of the rate of moves between folders.",
 	},
 	{
@@ -83,7 +83,7 @@ var dynamicOnlyKeys = section{title: "Only settable at run time", keys: []key{
 		"Bytes per second fetched by throttled followers; only settable at run time.",
 	},
 	{
-		"replica.alter.log.dirs.io.max.bytes.per.second", Long, "9223372036854775807", atLeast(0), Medium, DynamicOnly, Later, whyAlterDirs,
+		"replica.alter.log.dirs.io.max.bytes.per.second", Long, "9223372036854775807", atLeast(0), Medium, DynamicOnly, Acts, "",
 		"Bytes per second of moves between folders; only settable at run time.",
 	},
 }}

@@ -4,7 +4,6 @@ package config
 const (
 	whyACL            = "authorization is not yet supported"
 	whyAllAcks        = "commits always wait for all in-sync replicas"
-	whyAlterDirs      = "moving replicas between log folders is not yet supported"
 	whyBacklog        = "the kernel's own limit (net.core.somaxconn) is used"
 	whyBuffers        = "the kernel sizes the receive buffers of followers"
 	whyFormat         = "Kafka 3.x ignores it too: records are always written in format v2"
@@ -21,6 +20,7 @@ const (
 	whyPrincipal      = "principals are built in Kafka's default way"
 	whyPurgatory      = "waiting requests are dropped the moment they complete"
 	whyQuotas         = "quotas are not yet supported"
+	whySamples        = "the rate is kept to at any time, not measured over samples"
 	whySASL           = "SASL is not yet supported"
 	whyShare          = "share groups belong to KRaft"
 	whyStart          = "there is nothing that it could change here"

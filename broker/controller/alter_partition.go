@@ -81,16 +81,13 @@ func (t *term) alterPartitions(ctx context.Context, broker int32, proposals []IS
 func (t *term) reassignmentsAdvanced(ctx context.Context) error {
 	advanced := t.advanced
 	t.advanced = nil
+	var partitions []*partition
 	for _, tp := range advanced {
-		p := t.partition(tp)
-		if p == nil || !p.reassigning() {
-			continue
-		}
-		if err := t.partitionChanged(ctx, p); err != nil {
-			return fmt.Errorf("go on with the reassignment of %s-%d: %w", tp.Topic, tp.Partition, err)
+		if p := t.partition(tp); p != nil {
+			partitions = append(partitions, p)
 		}
 	}
-	return nil
+	return t.reassignmentsChanged(ctx, partitions)
 }
 
 // alterPartitions writes what can be taken of the proposals, in one go, and tells all brokers
@@ -210,6 +207,3 @@ func (m *machine) altered(p *partition, o zkmeta.Outcome) ISROutcome {
 	m.setLeadership(p, o.State)
 	return ISROutcome{State: o.State}
 }
-
-// partitionChanged is called for a partition under reassignment whose in-sync replicas changed.
-func (m *machine) partitionChanged(context.Context, *partition) error { return nil }

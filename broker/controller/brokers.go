@@ -18,10 +18,13 @@ func (m *machine) brokersStarted(ctx context.Context, started []int32) error {
 	m.sendMetadata(without(m.brokerIDs(), started...))
 	m.sendMetadata(started, m.partitionsWhere(func(p *partition) bool { return p.leadership != nil && !p.topic.queued })...)
 	replicas := m.replicasOn(started...)
-	if err := m.moveReplicas(ctx, replicas, onlineReplica); err != nil {
+	if err := m.comeOnline(ctx, replicas); err != nil {
 		return err
 	}
-	if _, err := m.electWhereNeeded(ctx, ""); err != nil {
+	err := m.resumeReassignments(ctx, func(p *partition) bool {
+		return slices.ContainsFunc(p.target(), func(id int32) bool { return slices.Contains(started, id) })
+	})
+	if err != nil {
 		return err
 	}
 	queued := map[*topic]bool{}

@@ -167,3 +167,29 @@ func TestChangedEndpointsAreTold(t *testing.T) {
 		}
 	})
 }
+
+// A broker without an endpoint for the controller cannot be told anything; when it gets one it is told everything.
+func TestEndpointThatAppearsIsAStart(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n, other := w.broker(1), w.bystander(2)
+		w.settle()
+		hidden := other.registration()
+		hidden.Endpoints[0].Listener = "OTHER"
+		if err := other.zk.UpdateBroker(w.Context(), hidden); err != nil {
+			w.Fatal(err)
+		}
+		w.settle()
+		n.create(placed("t", []int32{2, 1}))
+		other.taken()
+		if err := other.zk.UpdateBroker(w.Context(), other.registration()); err != nil {
+			w.Fatal(err)
+		}
+		other.wantTold(`
+-> 2 UpdateMetadata v8 controller=1/1 brokers=1,2
+     t-0 leader=2 epoch=0 isr=2,1 version=0 replicas=2,1
+-> 2 LeaderAndIsr v7 controller=1/1 leaders=2@b2:9092
+     t-0 leader=2 epoch=0 isr=2,1 version=0 replicas=2,1 controller_epoch=1
+-> 2 UpdateMetadata v8 controller=1/1 brokers=1,2
+     t-0 leader=2 epoch=0 isr=2,1 version=0 replicas=2,1`)
+	})
+}

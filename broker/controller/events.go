@@ -27,7 +27,7 @@ type event struct {
 type mark struct {
 	kind   string // empty: not a mark
 	topic  string
-	broker int32
+	number int32 // of a broker or a partition
 }
 
 // mailbox is the queue of events in front of the owner. Safe for concurrent use.

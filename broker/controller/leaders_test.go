@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/kbroker/kbroker/zkmeta"
 )
@@ -109,5 +110,79 @@ func TestBrokerIsTakenOutOfServiceAndBack(t *testing.T) {
 			w.Fatalf("remaining %v, %v", remaining, err)
 		}
 		w.wantState(back.zk, "t", 0, "leader=2 epoch=2 isr=2 version=3 by=1")
+	})
+}
+
+func TestLeadersAreBalancedSoonAndThenByTheClock(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n, other := w.broker(1, "leader.imbalance.check.interval.seconds=60", "leader.imbalance.per.broker.percentage=0"), w.bystander(2)
+		w.settle()
+		n.create(placed("t", []int32{2, 1}))
+		bounce := func() {
+			other.stop()
+			w.settle()
+			other = w.bystander(2)
+			w.settle()
+			tp := zkmeta.TopicPartition{Topic: "t"}
+			states, err := n.zk.PartitionStates(w.Context(), []zkmeta.TopicPartition{tp}, nil)
+			if err != nil {
+				w.Fatal(err)
+			}
+			outcomes, err := n.controller.AlterPartition(w.Context(), 1, n.epoch, []ISRProposal{
+				{Topic: "t", LeaderEpoch: states[tp].LeaderEpoch, PartitionEpoch: states[tp].PartitionEpoch, ISR: []int32{1, 2}},
+			})
+			if err != nil || outcomes[0].Err != nil {
+				w.Fatal(outcomes, err)
+			}
+		}
+		bounce()
+		w.pass(4 * time.Second)
+		w.wantState(n.zk, "t", 0, "leader=1 epoch=1 isr=1,2 version=2 by=1")
+		w.pass(2 * time.Second)
+		w.wantState(n.zk, "t", 0, "leader=2 epoch=2 isr=1,2 version=3 by=1")
+		bounce()
+		w.pass(58 * time.Second)
+		w.wantState(n.zk, "t", 0, "leader=1 epoch=3 isr=1,2 version=5 by=1")
+		w.pass(2 * time.Second)
+		w.wantState(n.zk, "t", 0, "leader=2 epoch=4 isr=1,2 version=6 by=1")
+	})
+}
+
+func TestLeadersAreNotBalancedWhenDisabled(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n := w.broker(1, "auto.leader.rebalance.enable=false")
+		if n.controller.term.balancing != nil {
+			w.Error("a timer runs")
+		}
+	})
+}
+
+func TestLeadersAreElectedByRequest(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n, other := w.broker(1, "auto.leader.rebalance.enable=false"), w.bystander(2)
+		w.settle()
+		n.create(placed("t", []int32{2, 1}), placed("alone", []int32{2}))
+		other.stop()
+		w.settle()
+		tps := []zkmeta.TopicPartition{{Topic: "t"}, {Topic: "alone"}}
+		for _, e := range n.controller.ElectLeaders(w.Context(), tps, false) {
+			if !errors.Is(e.Err, ErrPreferredLeaderNotAvailable) {
+				w.Errorf("%+v", e)
+			}
+		}
+		w.bystander(2)
+		w.settle()
+		grow := []ISRProposal{{Topic: "t", LeaderEpoch: 1, PartitionEpoch: 1, ISR: []int32{1, 2}}}
+		if outcomes, err := n.controller.AlterPartition(w.Context(), 1, n.epoch, grow); err != nil || outcomes[0].Err != nil {
+			w.Fatal(outcomes, err)
+		}
+		elected := n.controller.ElectLeaders(w.Context(), tps, false)
+		if elected[0].Err != nil || elected[0].Leader != 2 || !errors.Is(elected[1].Err, ErrElectionNotNeeded) {
+			w.Errorf("%+v", elected)
+		}
+		w.wantState(n.zk, "t", 0, "leader=2 epoch=2 isr=1,2 version=3 by=1")
+		if e := w.broker(3).controller.ElectLeaders(w.Context(), tps[:1], true); !errors.Is(e[0].Err, ErrNotController) {
+			w.Errorf("%+v", e)
+		}
 	})
 }

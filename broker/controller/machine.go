@@ -8,7 +8,7 @@ import (
 	"github.com/kbroker/kbroker/zkmeta"
 )
 
-// ledger is where partition states are written down: zkmeta.Client in a
+// ledger is where assignments and partition states are written down: zkmeta.Client in a
 // broker, a map in the scripts that test the machine. See zkmeta.Client for
 // what the methods promise.
 type ledger interface {
@@ -16,6 +16,10 @@ type ledger interface {
 	CreatePartitionStates(ctx context.Context, l zkmeta.Lease, states map[zkmeta.TopicPartition]zkmeta.PartitionState) (map[zkmeta.TopicPartition]zkmeta.Outcome, error)
 	UpdatePartitionStates(ctx context.Context, l zkmeta.Lease, states map[zkmeta.TopicPartition]zkmeta.PartitionState) (map[zkmeta.TopicPartition]zkmeta.Outcome, error)
 	RemoveTopic(ctx context.Context, l zkmeta.Lease, topic string) error
+	SetAssignment(ctx context.Context, l zkmeta.Lease, a zkmeta.TopicAssignment) error
+	LegacyReassignment(ctx context.Context, n zkmeta.Notify) (replicas map[zkmeta.TopicPartition][]int32, created int64, err error)
+	SetLegacyReassignment(ctx context.Context, l zkmeta.Lease, replicas map[zkmeta.TopicPartition][]int32) error
+	RemovePreferredElection(ctx context.Context, l zkmeta.Lease) error
 }
 
 // machine moves partitions and replicas between states. A move changes the
@@ -31,6 +35,8 @@ type machine struct {
 	deliver func([]outgoing) // hands requests to the senders; never waits
 	// unclean tells which topics allow a leader that is not in sync.
 	unclean func(ctx context.Context, topics []string) map[string]bool
+	// watchState watches the states of partitions under reassignment; nil in scripts.
+	watchState func(tp zkmeta.TopicPartition) zkmeta.Notify
 	// deletion is delete.topic.enable.
 	deletion bool
 	log      *zap.Logger
@@ -47,46 +53,66 @@ func (m *machine) sendMetadata(brokers []int32, about ...*partition) {
 }
 
 // start brings every partition and replica into the state that follows from
-// what is written and who is alive, and acts upon it (Kafka: the startup of both machines).
+// what is written and who is alive, and acts upon it (Kafka: the startup of both machines). Unlike Kafka, which takes
+// the replicas that are gone out of the in-sync ones before, it elects leaders first: those whom nobody leads wait less.
 func (m *machine) start(ctx context.Context) error {
 	var online, offline []replica
-	for _, r := range replicasOf(m.partitionsWhere(func(*partition) bool { return true })) {
-		if m.online(r.partition, r.broker) {
-			r.setReplicaState(r.broker, onlineReplica)
-			online = append(online, r)
-		} else {
-			// Should its topic be on the way out, its deletion must wait.
-			r.setReplicaState(r.broker, replicaDeletionIneligible)
-			offline = append(offline, r)
+	for _, t := range m.sortedTopics() {
+		for _, p := range t.partitions {
+			m.setState(p, m.stateOf(p))
+			for _, id := range p.replicas {
+				if m.online(p, id) {
+					p.setReplicaState(id, onlineReplica)
+					online = append(online, replica{p, id})
+				} else {
+					// Should its topic be on the way out, its deletion must wait.
+					p.setReplicaState(id, replicaDeletionIneligible)
+					offline = append(offline, replica{p, id})
+				}
+			}
 		}
 	}
-	if err := m.moveReplicas(ctx, online, onlineReplica); err != nil {
+	if err := m.comeOnline(ctx, online); err != nil {
 		return err
 	}
-	if err := m.moveReplicas(ctx, offline, offlineReplica); err != nil {
+	return m.moveReplicas(ctx, offline, offlineReplica)
+}
+
+func (m *machine) stateOf(p *partition) partitionState {
+	switch {
+	case p.leadership == nil:
+		return newPartition
+	case m.online(p, p.leadership.Leader):
+		return onlinePartition
+	default:
+		return offlinePartition
+	}
+}
+
+// comeOnline elects leaders where there are none, and tells replicas that came online whom to lead and to follow.
+func (m *machine) comeOnline(ctx context.Context, replicas []replica) error {
+	b := m.newBatch()
+	if _, err := m.movePartitionsIn(ctx, b, m.leaderless(""), onlinePartition, electOffline); err != nil {
 		return err
 	}
-	for _, p := range m.partitionsWhere(func(*partition) bool { return true }) {
-		switch {
-		case p.leadership == nil:
-			m.setState(p, newPartition)
-		case m.online(p, p.leadership.Leader):
-			m.setState(p, onlinePartition)
-		default:
-			m.setState(p, offlinePartition)
-		}
+	if err := m.moveReplicasIn(ctx, b, replicas, onlineReplica); err != nil {
+		return err
 	}
-	_, err := m.electWhereNeeded(ctx, "")
-	return err
+	m.send(b)
+	return nil
 }
 
 // electWhereNeeded tries to bring partitions online that are new or offline,
 // of one topic or (with "") of all that are not being deleted.
 func (m *machine) electWhereNeeded(ctx context.Context, name string) (elections, error) {
-	return m.movePartitions(ctx, m.partitionsWhere(func(p *partition) bool {
+	return m.movePartitions(ctx, m.leaderless(name), onlinePartition, electOffline)
+}
+
+func (m *machine) leaderless(name string) []*partition {
+	return m.partitionsWhere(func(p *partition) bool {
 		return (p.state == newPartition || p.state == offlinePartition) && !p.topic.queued &&
 			(name == "" || name == p.topic.name)
-	}), onlinePartition, electOffline)
+	})
 }
 
 // createPartitions brings new partitions to life.

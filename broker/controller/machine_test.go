@@ -27,6 +27,8 @@ import (
 //	create topic=t, grow topic=t      lines: 0: 1,2,3
 //	start brokers=(1), fail brokers=(1)
 //	elect strategy=preferred topic=t
+//	elect-leaders strategy=preferred partitions=(t-0,u-1)    what ElectLeaders does
+//	balance percent=10                what auto.leader.rebalance.enable does
 //	shut-down broker=1                what ControlledShutdown does
 //	alter broker=1                    proposals of in-sync replicas; lines: t-0 epoch=1 version=2 isr=1,2 [recovering]
 //	between topic=t partition=0 leader=1 isr=(1)   a leader writes this just before the next write
@@ -36,6 +38,8 @@ import (
 //	unclean topic=t                   allow unclean leaders
 //	moved                             another broker becomes controller
 //	states                            prints all partitions
+//
+// More commands are in reassign_test.go.
 func TestMachine(t *testing.T) {
 	datadriven.Walk(t, "testdata/machine", func(t *testing.T, path string) {
 		s := newScript()
@@ -136,6 +140,12 @@ func (s *script) do(t *testing.T, d *datadriven.TestData) error {
 		return err
 	case "alter":
 		return s.alter(t, d)
+	case "elect-leaders":
+		return s.electLeadersOf(t, d)
+	case "balance":
+		var percent int32
+		d.ScanArgs(t, "percent", &percent)
+		return s.balance(ctx, percent)
 	case "elect":
 		return s.electBy(t, d)
 	case "between":
@@ -190,8 +200,7 @@ func (s *script) doAnswer(t *testing.T, d *datadriven.TestData) error {
 		}
 		return s.completeDeletion(ctx, answered)
 	}
-	d.Fatalf(t, "unknown command %s", d.Cmd)
-	return nil
+	return s.doReassign(t, d)
 }
 
 func (s *script) register(id int32) {
@@ -209,6 +218,23 @@ func (s *script) electBy(t *testing.T, d *datadriven.TestData) error {
 	results, err := s.movePartitions(t.Context(), s.topics[word(t, d, "topic")].partitions, onlinePartition, chosen)
 	for _, p := range sorted(maps.Keys(results)) {
 		fmt.Fprintf(&s.out, "%s-%d: %v\n", p.topic.name, p.index, results[p])
+	}
+	return err
+}
+
+func (s *script) electLeadersOf(t *testing.T, d *datadriven.TestData) error {
+	chosen := electPreferred
+	if word(t, d, "strategy") == electUnclean.String() {
+		chosen = electUnclean
+	}
+	var tps []zkmeta.TopicPartition
+	for _, name := range words(t, d, "partitions") {
+		topic, index, _ := strings.Cut(name, "-")
+		tps = append(tps, zkmeta.TopicPartition{Topic: topic, Partition: number(t, index)})
+	}
+	elected, err := s.electLeaders(t.Context(), tps, chosen)
+	for i, e := range elected {
+		fmt.Fprintf(&s.out, "%s-%d: leader=%d %v\n", tps[i].Topic, tps[i].Partition, e.Leader, e.Err)
 	}
 	return err
 }
@@ -310,6 +336,9 @@ func (s *script) printStates() {
 		fmt.Fprintf(&s.out, "%s%s\n", t.name, flags)
 		for _, p := range t.partitions {
 			fmt.Fprintf(&s.out, "  %d %s replicas=%s", p.index, p.state, ids(p.replicas))
+			if p.reassigning() {
+				fmt.Fprintf(&s.out, " adding=%s removing=%s", ids(p.adding), ids(p.removing))
+			}
 			if l := p.leadership; l != nil {
 				fmt.Fprintf(&s.out, " leader=%d epoch=%d isr=%s", l.Leader, l.LeaderEpoch, ids(l.ISR))
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"go.uber.org/zap"
 
@@ -39,6 +40,17 @@ var (
 //	New, Online, Offline         → Offline      nothing but the state
 //	Offline                      → NonExistent  nothing but the state
 func (m *machine) movePartitions(ctx context.Context, partitions []*partition, to partitionState, s strategy) (elections, error) {
+	b := m.newBatch()
+	results, err := m.movePartitionsIn(ctx, b, partitions, to, s)
+	if err != nil {
+		return nil, err
+	}
+	m.send(b)
+	return results, nil
+}
+
+// movePartitionsIn is movePartitions that leaves the requests in b.
+func (m *machine) movePartitionsIn(ctx context.Context, b *batch, partitions []*partition, to partitionState, s strategy) (elections, error) {
 	var create, elect []*partition
 	for _, p := range partitions {
 		switch {
@@ -57,7 +69,6 @@ func (m *machine) movePartitions(ctx context.Context, partitions []*partition, t
 	if to != onlinePartition {
 		return nil, nil
 	}
-	b := m.newBatch()
 	if err := m.initialise(ctx, b, create); err != nil {
 		return nil, fmt.Errorf("bring %d new partitions online: %w", len(create), err)
 	}
@@ -65,7 +76,6 @@ func (m *machine) movePartitions(ctx context.Context, partitions []*partition, t
 	if err != nil {
 		return nil, fmt.Errorf("elect leaders of %d partitions: %w", len(elect), err)
 	}
-	m.send(b)
 	return results, nil
 }
 
@@ -102,16 +112,19 @@ func (m *machine) initialise(ctx context.Context, b *batch, partitions []*partit
 	return nil
 }
 
-// elect elects leaders until every partition has one or a reason why not. A
-// partition whose leader changed its state meanwhile is read again.
+// elect elects leaders until every partition has one or a reason why not. What is known is taken for what is written, as a
+// rule it is; a partition whose state somebody else wrote meanwhile is read, and elected for again.
 func (m *machine) elect(ctx context.Context, b *batch, partitions []*partition, s strategy) (elections, error) {
 	results := make(elections, len(partitions))
-	for remaining := partitions; len(remaining) > 0; {
-		retry, err := m.electOnce(ctx, b, remaining, s, results)
+	look := m.known
+	for remaining := partitions; len(remaining) > 0; look = m.read {
+		written, err := look(ctx, remaining, results)
 		if err != nil {
 			return nil, err
 		}
-		remaining = retry
+		if remaining, err = m.electOnce(ctx, b, remaining, written, s, results); err != nil {
+			return nil, err
+		}
 	}
 	for _, p := range partitions {
 		if err := results[p]; err != nil {
@@ -121,11 +134,7 @@ func (m *machine) elect(ctx context.Context, b *batch, partitions []*partition, 
 	return results, nil
 }
 
-func (m *machine) electOnce(ctx context.Context, b *batch, partitions []*partition, s strategy, results elections) (retry []*partition, err error) {
-	written, err := m.read(ctx, partitions, results)
-	if err != nil {
-		return nil, err
-	}
+func (m *machine) electOnce(ctx context.Context, b *batch, partitions []*partition, written map[*partition]zkmeta.PartitionState, s strategy, results elections) (retry []*partition, err error) {
 	unclean := m.uncleanAllowed(ctx, s, partitions, written)
 	choices := make(map[zkmeta.TopicPartition]choice, len(written))
 	next := make(map[zkmeta.TopicPartition]zkmeta.PartitionState, len(written))
@@ -152,6 +161,8 @@ func (m *machine) electOnce(ctx context.Context, b *batch, partitions []*partiti
 		case !ok:
 		case errors.Is(o.Err, zkmeta.ErrBadVersion):
 			retry = append(retry, p)
+		case errors.Is(o.Err, zkmeta.ErrNoNode):
+			results[p] = errNotWritten
 		case o.Err != nil:
 			results[p] = o.Err
 		default:
@@ -162,6 +173,29 @@ func (m *machine) electOnce(ctx context.Context, b *batch, partitions []*partiti
 		}
 	}
 	return retry, nil
+}
+
+// known takes the states from the picture, which is what this controller wrote or read last, and reads those that are not in it.
+// Partitions whose state must not be touched are absent, with the reason in results.
+func (m *machine) known(ctx context.Context, partitions []*partition, results map[*partition]error) (map[*partition]zkmeta.PartitionState, error) {
+	written := make(map[*partition]zkmeta.PartitionState, len(partitions))
+	var unknown []*partition
+	for _, p := range partitions {
+		switch {
+		case p.leadership == nil:
+			unknown = append(unknown, p)
+		case p.leadership.ControllerEpoch > m.origin.lease.Epoch:
+			results[p] = errNewerWritten
+		default:
+			written[p] = *p.leadership
+		}
+	}
+	if len(unknown) == 0 {
+		return written, nil
+	}
+	read, err := m.read(ctx, unknown, results)
+	maps.Copy(written, read)
+	return written, err
 }
 
 // read reads the written states. Partitions whose state must not be touched

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.uber.org/zap"
@@ -29,8 +30,17 @@ func (m *machine) moveReplicas(ctx context.Context, replicas []replica, to repli
 	if len(replicas) == 0 {
 		return nil
 	}
+	b := m.newBatch()
+	if err := m.moveReplicasIn(ctx, b, replicas, to); err != nil {
+		return err
+	}
+	m.send(b)
+	return nil
+}
+
+// moveReplicasIn is moveReplicas that leaves the requests in b.
+func (m *machine) moveReplicasIn(ctx context.Context, b *batch, replicas []replica, to replicaState) error {
 	byBroker := map[int32][]*partition{}
-	var brokers []int32
 	for _, r := range replicas {
 		from := r.replicaState(r.broker)
 		if !to.follows(from) {
@@ -39,14 +49,9 @@ func (m *machine) moveReplicas(ctx context.Context, replicas []replica, to repli
 				zap.Stringer("from", from), zap.Stringer("to", to))
 			continue
 		}
-		if byBroker[r.broker] == nil {
-			brokers = append(brokers, r.broker)
-		}
 		byBroker[r.broker] = append(byBroker[r.broker], r.partition)
 	}
-	slices.Sort(brokers)
-	b := m.newBatch()
-	for _, id := range brokers {
+	for _, id := range slices.Sorted(maps.Keys(byBroker)) {
 		if to == offlineReplica {
 			if err := m.takeOffline(ctx, b, id, byBroker[id]); err != nil {
 				return fmt.Errorf("take %d replicas of broker %d offline: %w", len(byBroker[id]), id, err)
@@ -57,7 +62,6 @@ func (m *machine) moveReplicas(ctx context.Context, replicas []replica, to repli
 			m.moveReplica(b, p, id, to)
 		}
 	}
-	m.send(b)
 	return nil
 }
 
@@ -101,6 +105,10 @@ func (m *machine) takeOffline(ctx context.Context, b *batch, broker int32, parti
 			p.setReplicaState(broker, offlineReplica)
 		}
 	}
+	before := make(map[*partition]*zkmeta.PartitionState, len(led))
+	for _, p := range led {
+		before[p] = p.leadership
+	}
 	results, err := m.leaveISR(ctx, broker, led)
 	if err != nil {
 		return err
@@ -110,8 +118,13 @@ func (m *machine) takeOffline(ctx context.Context, b *batch, broker int32, parti
 			m.replicaFailed(p, broker, offlineReplica, err)
 			continue
 		}
-		if !p.topic.queued {
+		switch {
+		case p.topic.queued:
+		case p.leadership != before[p]:
 			b.leaderAndISR(without(p.replicas, broker), p, false)
+		default:
+			// Kafka sends LeaderAndIsr here, too, which brokers ignore for its leader epoch.
+			b.metadataToAll(p)
 		}
 		p.setReplicaState(broker, offlineReplica)
 	}
@@ -123,18 +136,21 @@ func (m *machine) takeOffline(ctx context.Context, b *batch, broker int32, parti
 // election, can bring the partition back. A partition that it is not in sync with is not written.
 func (m *machine) leaveISR(ctx context.Context, broker int32, partitions []*partition) (map[*partition]error, error) {
 	results := make(map[*partition]error, len(partitions))
-	for remaining := partitions; len(remaining) > 0; {
-		written, err := m.read(ctx, remaining, results)
+	look := m.known
+	for remaining := partitions; len(remaining) > 0; look = m.read {
+		written, err := look(ctx, remaining, results)
 		if err != nil {
 			return nil, err
 		}
 		next := map[zkmeta.TopicPartition]zkmeta.PartitionState{}
 		for p, now := range written {
-			now.ControllerEpoch = m.origin.lease.Epoch
 			if !slices.Contains(now.ISR, broker) {
-				m.setLeadership(p, now)
+				if now.PartitionEpoch != p.leadership.PartitionEpoch {
+					m.setLeadership(p, now) // somebody else wrote it
+				}
 				continue
 			}
+			now.ControllerEpoch = m.origin.lease.Epoch
 			if now.Leader == broker {
 				now.Leader = noLeader
 			}
@@ -152,11 +168,13 @@ func (m *machine) leaveISR(ctx context.Context, broker int32, partitions []*part
 		for _, p := range remaining {
 			o, ok := outcomes[p.key()]
 			switch {
-			case !ok && p.topic.queued && errors.Is(results[p], errNotWritten):
-				results[p] = nil // it is going anyway
-			case !ok:
 			case errors.Is(o.Err, zkmeta.ErrBadVersion):
 				retry = append(retry, p)
+			case errors.Is(o.Err, zkmeta.ErrNoNode) || errors.Is(results[p], errNotWritten):
+				if results[p] = errNotWritten; p.topic.queued {
+					results[p] = nil // it is going anyway
+				}
+			case !ok:
 			case o.Err != nil:
 				results[p] = o.Err
 			default:

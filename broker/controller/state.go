@@ -186,6 +186,7 @@ type cluster struct {
 	brokers      map[int32]zkmeta.Broker // live or shutting down
 	shuttingDown map[int32]bool
 	topics       map[string]*topic
+	ordered      []*topic            // topics by name; nil: not known
 	names        map[[16]byte]string // of the topics with an id
 
 	partitions int // with a leadership
@@ -223,7 +224,10 @@ func (c *cluster) brokerIDs() []int32 { return slices.Sorted(maps.Keys(c.brokers
 // sortedTopics lists the topics by name, so that all that follows from them is
 // the same from run to run.
 func (c *cluster) sortedTopics() []*topic {
-	return slices.SortedFunc(maps.Values(c.topics), func(a, b *topic) int { return strings.Compare(a.name, b.name) })
+	if c.ordered == nil {
+		c.ordered = slices.SortedFunc(maps.Values(c.topics), func(a, b *topic) int { return strings.Compare(a.name, b.name) })
+	}
+	return c.ordered
 }
 
 // partitionsWhere lists partitions by topic and index.
@@ -276,7 +280,7 @@ func (c *cluster) partition(tp zkmeta.TopicPartition) *partition {
 // addTopic makes a topic without partitions.
 func (c *cluster) addTopic(name string, id [16]byte) *topic {
 	t := &topic{name: name, id: id}
-	c.topics[name] = t
+	c.topics[name], c.ordered = t, nil
 	if id != ([16]byte{}) {
 		c.names[id] = name
 	}
@@ -288,6 +292,7 @@ func (c *cluster) removeTopic(t *topic) {
 		c.count(p, -1)
 	}
 	delete(c.topics, t.name)
+	c.ordered = nil // who ranges over it goes on with what it was
 	if c.names[t.id] == t.name {
 		delete(c.names, t.id)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
@@ -20,10 +21,12 @@ import (
 // for it. Owned by Controller.Run.
 type term struct {
 	*machine
-	c        *Controller
-	senders  map[int32]*sender
-	listener string                  // where brokers take a controller's requests
-	advanced []zkmeta.TopicPartition // under reassignment, and their in-sync replicas changed
+	c         *Controller
+	senders   map[int32]*sender
+	listener  string                  // where brokers take a controller's requests
+	balancing *time.Timer             // the next event that balances leaders; nil: leaders are not balanced
+	legacy    int64                   // the czxid of the /admin/reassign_partitions that was taken up last
+	advanced  []zkmeta.TopicPartition // under reassignment, and their in-sync replicas changed
 }
 
 func (c *Controller) newTerm(lease zkmeta.Lease) *term {
@@ -33,13 +36,14 @@ func (c *Controller) newTerm(lease zkmeta.Lease) *term {
 		t.listener = cfg.InterBrokerListener
 	}
 	t.machine = &machine{
-		cluster:  newCluster(),
-		origin:   origin{controllerID: c.id, lease: lease, interBrokerListener: cfg.InterBrokerListener},
-		ledger:   c.zk,
-		deliver:  t.deliver,
-		unclean:  t.uncleanTopics,
-		deletion: cfg.DeleteTopicEnable,
-		log:      c.log.With(zap.Int32("controller_epoch", lease.Epoch)),
+		cluster:    newCluster(),
+		origin:     origin{controllerID: c.id, lease: lease, interBrokerListener: cfg.InterBrokerListener},
+		ledger:     c.zk,
+		deliver:    t.deliver,
+		unclean:    t.uncleanTopics,
+		watchState: t.watchReassigned,
+		deletion:   cfg.DeleteTopicEnable,
+		log:        c.log.With(zap.Int32("controller_epoch", lease.Epoch)),
 	}
 	return t
 }
@@ -59,17 +63,25 @@ func (t *term) begin(ctx context.Context) error {
 		{"read topics to delete", t.readDeletions},
 		{"send brokers", func(context.Context) error { t.sendMetadata(t.brokerIDs()); return nil }},
 		{"start state machines", t.start},
+		{"resume reassignments", t.resumeReassigning},
 		{"resume topic deletions", t.goOnDeleting},
+		{"resume preferred elections", t.legacyElection},
 	} {
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
+	}
+	if t.c.config.Broker().AutoLeaderRebalance {
+		t.balanceLater(firstBalance)
 	}
 	return nil
 }
 
 // end stops all that works for the term. It does not wait for it.
 func (t *term) end() {
+	if t.balancing != nil {
+		t.balancing.Stop()
+	}
 	for _, s := range t.senders {
 		s.stop()
 	}

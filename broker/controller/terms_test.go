@@ -131,7 +131,7 @@ func TestAnotherBrokerTakesOver(t *testing.T) {
 		if !other.controller.Active() {
 			w.Fatal("nobody took over")
 		}
-		w.wantState(other.zk, "t", 0, "leader=2 epoch=2 isr=2 version=2 by=2")
+		w.wantState(other.zk, "t", 0, "leader=2 epoch=1 isr=2 version=1 by=2")
 		if got := other.metric("epoch"); got != 2 {
 			w.Errorf("epoch %v", got)
 		}

@@ -62,7 +62,7 @@ func (s *nameSet) take() []string {
 func (t *term) watchBroker(id int32) zkmeta.Notify {
 	c := t.c
 	return func() {
-		c.change(mark{kind: "broker_modification", broker: id}, func(t *term, ctx context.Context) error {
+		c.change(mark{kind: "broker_modification", number: id}, func(t *term, ctx context.Context) error {
 			return t.brokerModified(ctx, id)
 		})
 	}
@@ -175,6 +175,9 @@ func (t *term) brokerModified(ctx context.Context, id int32) error {
 	was, had := endpoint(old, t.listener)
 	if is, has := endpoint(now, t.listener); is != was || has != had {
 		t.startSender(now, t.stopSender(id))
+		if !had {
+			return t.brokersStarted(ctx, []int32{id}) // nothing could be sent to it so far
+		}
 	}
 	t.sendMetadata(t.brokerIDs())
 	return nil

@@ -70,6 +70,7 @@ func (m *Manager) Apply(ctx context.Context, controllerID, controllerEpoch int32
 	m.dropEmptyTopics(changes)
 	m.direct(changes)
 	m.announce(changes)
+	m.resumeMoves(changes)
 
 	failed := 0
 	for _, err := range errs {

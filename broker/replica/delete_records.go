@@ -37,10 +37,13 @@ func (p *Partition) DeleteRecords(ctx context.Context, offset int64) (lowWaterma
 	return lowWatermark, err
 }
 
-// lowWatermark is the smallest log start offset of the live replicas (Kafka: lowWatermarkIfLeader). p.mu is held, this
-// broker leads.
+// lowWatermark is the smallest log start offset of the live replicas, and of the copy on its way to another directory
+// (Kafka: lowWatermarkIfLeader). p.mu is held, this broker leads.
 func (p *Partition) lowWatermark() int64 {
 	lowest := p.log.LogStartOffset()
+	if future := p.log.Future(); future != nil {
+		lowest = min(lowest, future.LogStartOffset())
+	}
 	for i := range p.followers {
 		if f := &p.followers[i]; f.logStart < lowest && p.env.alive(f.id) {
 			lowest = f.logStart

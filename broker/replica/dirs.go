@@ -20,8 +20,10 @@ type DirLog struct {
 	Topic     string
 	Partition int32
 	Size      int64
-	OffsetLag int64 // how far the log end lies below the high watermark; -1 when the partition is not hosted
-	Future    bool  // a copy on its way to another directory; there are none here yet
+	// OffsetLag is how far the log end lies below the high watermark, of a copy below the log's end; -1 when the partition is
+	// not hosted.
+	OffsetLag int64
+	Future    bool // a copy on its way to another directory
 }
 
 // Dirs describes every log directory of log.dirs, failed ones without their logs.
@@ -50,8 +52,11 @@ func (m *Manager) describe(log *storage.Log) DirLog {
 	lag := int64(-1)
 	if p := m.hosted(name); p != nil && !p.offline.Load() {
 		lag = max(log.HighWatermark()-log.LogEndOffset(), 0)
+		if of, ok := m.logs.Log(name); ok && log.IsFuture() {
+			lag = of.LogEndOffset() - log.LogEndOffset()
+		}
 	}
-	return DirLog{Topic: name.Topic, Partition: name.Partition, Size: log.Size(), OffsetLag: lag}
+	return DirLog{Topic: name.Topic, Partition: name.Partition, Size: log.Size(), OffsetLag: lag, Future: log.IsFuture()}
 }
 
 // DirFailed takes the partitions of a log directory out of service. storage tells of a failure once, through its
@@ -77,6 +82,7 @@ func (m *Manager) dirFailed(dir string, err error) {
 		return
 	}
 	m.failedDirs[dir] = true
+	m.abandonMovesTo(dir)
 	var inDir []*Partition
 	for _, p := range m.Partitions() {
 		if p.dir() == dir {

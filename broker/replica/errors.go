@@ -30,6 +30,9 @@ var (
 	ErrStaleControllerEpoch         = errors.New("controller epoch or leader epoch is not newer")
 	ErrStaleBrokerEpoch             = errors.New("broker epoch is older than this broker's")
 	ErrInconsistentTopicID          = errors.New("topic id differs from the log's")
+	ErrNoLogDir                     = errors.New("no such log directory")
+	ErrTopicNameTooLong             = errors.New("topic name is too long for its log to be moved")
+	ErrReplicaNotAvailable          = errors.New("this broker has no replica of the partition yet")
 )
 
 // translate gives a storage error the name that it has here. What storage does not name is what the file system said.
@@ -52,6 +55,10 @@ func translate(err error) error {
 		as = ErrCoordinatorFenced
 	case errors.Is(err, storage.ErrInconsistentTopicID):
 		as = ErrInconsistentTopicID
+	case errors.Is(err, storage.ErrNoDirectory):
+		as = ErrNoLogDir
+	case errors.Is(err, storage.ErrNameTooLong):
+		as = ErrTopicNameTooLong
 	case errors.Is(err, record.ErrCorrupt), errors.Is(err, storage.ErrUnexpectedOffset): // of what a leader sent
 		return err
 	default:

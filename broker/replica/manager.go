@@ -45,6 +45,7 @@ type Manager struct {
 	log               *zap.Logger
 	brokerEpoch       atomic.Int64
 	checkpointErrors  atomic.Uint64
+	moves             moves
 
 	// applyMu lets one change of roles happen at a time; it is held across disk work and the reading of topics'
 	// configuration.
@@ -103,6 +104,7 @@ func (m *Manager) Run(ctx context.Context) {
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	wait.Go(func() { m.watchISRs(ctx) })
+	defer m.startMoving(ctx)()
 	for {
 		// Read anew every time: it may be changed.
 		wait := time.NewTimer(m.env.config.Broker().HighWatermarkCheckpointInterval)

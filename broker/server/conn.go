@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/kbroker/kbroker/broker/socket"
 	"github.com/kbroker/kbroker/protocol"
 )
 
@@ -26,6 +27,7 @@ type conn struct {
 	info   Conn
 	server *Server
 	socket net.Conn
+	quick  *socket.Quick // socket, for small messages
 	in     *bufio.Reader
 	header protocol.RequestHeader // of the last call: keeps its client id's string
 	ctx    context.Context        // ends when the peer is gone, or Shutdown ran out of time
@@ -50,7 +52,7 @@ type conn struct {
 }
 
 func newConn(s *Server, listener, host string, nc net.Conn) *conn {
-	c := &conn{server: s, socket: nc, idleSince: time.Now()}
+	c := &conn{server: s, socket: nc, quick: socket.New(nc), idleSince: time.Now()}
 	c.info.Listener, c.info.RemoteHost = listener, host
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	c.changed.L = &c.mu
@@ -60,7 +62,7 @@ func newConn(s *Server, listener, host string, nc net.Conn) *conn {
 
 // Read reads from the socket, for the buffer of the read loop.
 func (c *conn) Read(p []byte) (int, error) {
-	n, err := c.socket.Read(p)
+	n, err := c.quick.Read(p)
 	if n > 0 {
 		c.activity.Add(1)
 	}

@@ -150,7 +150,7 @@ func (o *out) flush() error {
 	if len(o.buf) == 0 {
 		return nil
 	}
-	_, err := o.conn.socket.Write(o.buf)
+	_, err := o.conn.quick.Write(o.buf)
 	o.buf = o.buf[:0]
 	o.conn.activity.Add(1)
 	return err

@@ -179,15 +179,15 @@ func (c *Cluster) know(n *Node) {
 
 // source returns which broker has connected.
 func (c *Cluster) source(accepted net.Conn) string {
-	// A process is known a moment after it was started.
-	for range 50 {
+	// A process is known a moment after it was started. One that cannot be found has died.
+	for range 20 {
 		c.mu.Lock()
 		names := maps.Clone(c.names)
 		c.mu.Unlock()
 		if name := ownerOf(accepted, names); name != "" {
 			return name
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond)
 	}
 	return ""
 }

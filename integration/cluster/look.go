@@ -30,6 +30,16 @@ func (c *Cluster) State(t testing.TB, topic string, partition int32) (s Partitio
 	return s
 }
 
+// Replicas returns the brokers that a partition is assigned to, in order of preference.
+func (c *Cluster) Replicas(t testing.TB, topic string, partition int32) []int32 {
+	t.Helper()
+	var assignment struct {
+		Partitions map[int32][]int32 `json:"partitions"`
+	}
+	c.read(t, "/brokers/topics/"+topic, &assignment)
+	return assignment.Partitions[partition]
+}
+
 // Leader returns the broker that leads a partition; there has to be one within a time.
 func (c *Cluster) Leader(t testing.TB, topic string, partition int32) *Node {
 	t.Helper()
@@ -70,6 +80,17 @@ func (c *Cluster) AwaitUnregistered(t testing.TB, n *Node) {
 	harness.Eventually(t, lookWithin, func() error {
 		if c.Registered(t, n.ID) {
 			return fmt.Errorf("broker %d is registered", n.ID)
+		}
+		return nil
+	})
+}
+
+// AwaitRegistered returns once a broker has a session.
+func (c *Cluster) AwaitRegistered(t testing.TB, n *Node) {
+	t.Helper()
+	harness.Eventually(t, lookWithin, func() error {
+		if !c.Registered(t, n.ID) {
+			return fmt.Errorf("broker %d is not registered", n.ID)
 		}
 		return nil
 	})

@@ -83,8 +83,12 @@ func (l *link) set(c Condition) {
 func (l *link) drop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	// First all are told to reset: the end of one makes its door close the other.
 	for c := range l.conns {
-		reset(c)
+		abrupt(c)
+	}
+	for c := range l.conns {
+		c.Close()
 	}
 }
 
@@ -130,8 +134,13 @@ func (l *link) await(over <-chan struct{}) bool {
 
 // reset closes a connection so that its peer sees a reset.
 func reset(c net.Conn) {
+	abrupt(c)
+	c.Close()
+}
+
+// abrupt lets a connection end with a reset once it is closed.
+func abrupt(c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // a closed connection needs none
 	}
-	c.Close()
 }

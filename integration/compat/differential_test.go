@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-zookeeper/zk"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kbroker/kbroker/integration/harness"
@@ -36,6 +37,7 @@ type side struct {
 	conn      net.Conn
 	ids       map[string][16]byte // topic ids by name
 	session   int32               // of the last Fetch
+	ghost     *zk.Conn            // holds the registration of a broker that is not there
 
 	member     string // the last that joined a group, and its generation
 	generation int32
@@ -51,6 +53,7 @@ var chapters = []struct {
 	{"CreateTopics", askCreateTopics},
 	{"Metadata", askMetadata},
 	{"CreatePartitions", askCreatePartitions},
+	{"Reassignments", askReassignments},
 	{"DescribeConfigs", askDescribeConfigs},
 	{"AlterConfigs", askAlterConfigs},
 	{"InitProducerId", askInitProducerID},
@@ -210,6 +213,9 @@ func newSide(t *testing.T, address string) *side {
 		if s.conn != nil {
 			s.conn.Close()
 		}
+		if s.ghost != nil {
+			s.ghost.Close()
+		}
 	})
 	return s
 }
@@ -252,7 +258,7 @@ func (s *side) comparable(r *kmsg.ApiVersionsResponse) {
 }
 
 // handled are the APIs of a broker on ZooKeeper that are compared.
-var handled = []int16{0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 32, 33, 35, 37, 42, 44, 47, 60, 61}
+var handled = []int16{0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 32, 33, 35, 37, 42, 44, 45, 46, 47, 60, 61}
 
 // warm asks for a producer id until there is one: Kafka brings its first ids when asked for the first.
 func (s *side) warm(t *testing.T) {

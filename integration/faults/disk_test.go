@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -36,7 +37,6 @@ func diskFull(s *story) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	defer f.Close()
 	for block := make([]byte, 64<<10); err == nil; {
 		_, err = f.Write(block)
 	}
@@ -44,7 +44,7 @@ func diskFull(s *story) {
 	s.wait(cluster.Lag)
 	s.progress("broker 1's disk is full", s.notLed(n)...)
 	s.wait(time.Second)
-	if err := os.Remove(ballast); err != nil {
+	if err := errors.Join(os.Remove(ballast), f.Close()); err != nil {
 		s.Fatal(err)
 	}
 	if n.Dead() {

@@ -82,7 +82,7 @@ func zookeeperKilled(s *story) {
 		n := s.leader()
 		n.Kill() // the rest of the ensemble still does its work
 		s.progress(fmt.Sprintf("broker %d killed", n.ID))
-		m.Launch(s)
+		m.Launch()
 		m.AwaitServing(s)
 		n.Restart(s)
 		s.whole()
@@ -163,48 +163,65 @@ func brokerAndZooKeeperKilled(s *story) {
 	n.Kill()
 	m.Kill()
 	s.progress(fmt.Sprintf("broker %d and zookeeper %d killed", n.ID, m.ID))
-	m.Launch(s)
+	m.Launch()
 	m.AwaitServing(s)
 	n.Restart(s)
 	s.whole()
 }
 
-// secondLeaderKilled kills a leader, and then its successor before the third replica, which is far from it, has fetched
-// from it. What was acknowledged is on all three, and the third has to keep it whatever it knew of the high watermark.
+// secondLeaderKilled kills a leader, and then its successor before the third replica, which has heard of it, has fetched
+// anything from it. What was acknowledged is on all three, and the third has to keep it although it does not know yet that it
+// is committed: it learns that with its next fetch, and its leaders were far away.
 func secondLeaderKilled(s *story) {
-	first := s.leader()
-	for _, n := range s.c.Nodes {
-		s.c.FromPeers(n, cluster.Condition{Delay: 300 * time.Millisecond})
+	partition, replicas := s.succession(s.c.Controller(s))
+	first, second, third := replicas[0], replicas[1], replicas[2]
+	for _, n := range s.c.Others(first) {
+		s.c.Network.Set(n.Name(), first.Name(), cluster.Condition{Delay: 300 * time.Millisecond})
 	}
-	s.progress("slow links between brokers")
+	s.progress(fmt.Sprintf("broker %d is far away", first.ID), partition)
+	s.c.Network.Set(third.Name(), second.Name(), stalled)
 	first.Kill()
-	var second *cluster.Node
-	harness.Eventually(s, failover, func() error {
-		leader := s.c.State(s, topic, 0).Leader
-		if leader < 0 || leader == first.ID {
-			return fmt.Errorf("broker %d leads", leader)
-		}
-		second = s.c.Node(leader)
-		return nil
-	})
-	s.wait(500 * time.Millisecond) // so that the third has heard of its new leader, but not yet from it
+	s.awaitLeader(partition, second)
+	s.wait(cluster.Lag / 2) // the third hears of it, and is still in sync
 	second.Kill()
-	third := s.bystander(first, second)
-	harness.Eventually(s, failover, func() error {
-		if leader := s.c.State(s, topic, 0).Leader; leader != third.ID {
-			return fmt.Errorf("broker %d leads", leader)
-		}
-		return nil
-	})
+	s.awaitLeader(partition, third)
 	s.c.Network.Heal()
 	first.Restart(s)
-	s.progress(fmt.Sprintf("broker %d leads, %d is back", third.ID, first.ID))
+	// Of other partitions the second may have been the only replica in sync.
+	s.progress(fmt.Sprintf("broker %d leads after %d and %d, broker %d is back", third.ID, first.ID, second.ID, first.ID), partition)
 	second.Restart(s)
 	s.whole()
 }
 
-// laggingFollower lets a follower fall behind, and kills the leaders while it catches up, slowly: it must not be elected
-// before it has all.
+// succession returns a partition whose leader is not the controller, which is next to lead it, and its replicas in that order.
+// The controller is to tell the third replica, while that cannot reach it.
+func (s *story) succession(controller *cluster.Node) (int32, []*cluster.Node) {
+	s.Helper()
+	for p := range int32(partitions) {
+		var replicas []*cluster.Node
+		for _, id := range s.c.Replicas(s, topic, p) {
+			replicas = append(replicas, s.c.Node(id))
+		}
+		if s.c.State(s, topic, p).Leader == replicas[0].ID && replicas[1] == controller {
+			return p, replicas
+		}
+	}
+	s.Fatalf("no partition of %d is led by another than broker %d, which is next", partitions, controller.ID)
+	return 0, nil
+}
+
+func (s *story) awaitLeader(partition int32, n *cluster.Node) {
+	s.Helper()
+	harness.Eventually(s, failover, func() error {
+		if leader := s.c.State(s, topic, partition).Leader; leader != n.ID {
+			return fmt.Errorf("broker %d leads partition %d, want broker %d", leader, partition, n.ID)
+		}
+		return nil
+	})
+}
+
+// laggingFollower lets a follower fall behind, and kills a leader while it catches up, slowly: it must not be elected, nor
+// count for acknowledgements, before it has all. Until it has, too few are in sync.
 func laggingFollower(s *story) {
 	lagging := s.bystander(s.leader(), s.c.Controller(s))
 	lagging.Kill()
@@ -220,8 +237,10 @@ func laggingFollower(s *story) {
 		n = s.bystander(lagging)
 	}
 	n.Kill()
-	s.progress(fmt.Sprintf("broker %d killed while %d catches up", n.ID, lagging.ID), s.notLed(lagging)...)
+	s.c.AwaitUnregistered(s, n)
+	s.wait(time.Second)
 	s.c.Network.Heal()
+	s.progress(fmt.Sprintf("broker %d killed while %d caught up", n.ID, lagging.ID))
 	n.Restart(s)
 	s.whole()
 }

@@ -22,6 +22,7 @@ type Member struct {
 	Port int // for clients
 
 	dir     string
+	owner   testing.TB // whose end ends the server, whoever has launched it last
 	process *process
 }
 
@@ -40,11 +41,11 @@ func StartEnsemble(t testing.TB, size int) *Ensemble {
 	}
 	e := &Ensemble{}
 	for i := range ports {
-		m := &Member{ID: i + 1, Port: ports[i].Client, dir: t.TempDir()}
+		m := &Member{ID: i + 1, Port: ports[i].Client, dir: t.TempDir(), owner: t}
 		if err := WriteMember(m.dir, m.ID, ports); err != nil {
 			t.Fatal(err)
 		}
-		m.Launch(t)
+		m.Launch()
 		e.Members = append(e.Members, m)
 	}
 	for _, m := range e.Members {
@@ -90,9 +91,8 @@ func MemberCommand(dir string) *exec.Cmd {
 }
 
 // Launch starts the server (again, after Kill) with the data it had, without waiting for it.
-func (m *Member) Launch(t testing.TB) {
-	t.Helper()
-	m.process = start(t, fmt.Sprintf("zookeeper %d", m.ID), MemberCommand(m.dir))
+func (m *Member) Launch() {
+	m.process = start(m.owner, fmt.Sprintf("zookeeper %d", m.ID), MemberCommand(m.dir))
 }
 
 // AwaitServing returns once the server leads or follows.
@@ -126,6 +126,22 @@ func (m *Member) Kill() { m.process.kill() }
 // Pause stops the server as SIGSTOP does; Resume lets it go on.
 func (m *Member) Pause()  { m.process.signal(syscall.SIGSTOP) }
 func (m *Member) Resume() { m.process.signal(syscall.SIGCONT) }
+
+// Restore lets all servers run, whatever was done to them.
+func (e *Ensemble) Restore(t testing.TB) {
+	t.Helper()
+	for _, m := range e.Members {
+		m.Resume()
+		select {
+		case <-m.process.exited:
+			m.Launch()
+		default:
+		}
+	}
+	for _, m := range e.Members {
+		m.AwaitServing(t)
+	}
+}
 
 // WithRole returns a server that leads, or one that follows.
 func (e *Ensemble) WithRole(t testing.TB, role string) *Member {

@@ -23,7 +23,8 @@ type History struct {
 	// Final is each partition's log from its start, as its leader serves it after all faults are healed and all is flushed.
 	Final map[int32][]Read
 
-	// StaleCoordinators allows a deposed group coordinator to serve old offsets: a broker was cut off while clients reached it.
+	// StaleCoordinators allows a group coordinator to tell other offsets than the next: one that is deposed and cannot know it
+	// tells old ones, and one that dies too soon has told what nobody else had. What was acknowledged stays.
 	StaleCoordinators bool
 }
 

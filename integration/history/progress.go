@@ -164,7 +164,7 @@ func CommittedBack(h *History) (found []string) {
 				before.value, before.who, before.ended.Seconds(), now.value, now.who, now.ended.Seconds()))
 		}
 	}
-	var commits = map[int32][]tale{}
+	commits := map[int32][]tale{}
 	for _, c := range h.Commits {
 		commits[c.Partition] = append(commits[c.Partition], tale{c.Offset, 0, c.Began, c.Ended, "committed"})
 	}

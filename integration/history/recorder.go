@@ -64,14 +64,14 @@ func (r *Recorder) History() *History {
 	return &h
 }
 
-// LongestSilence returns, over all partitions, the longest time between two acknowledgements from a time on.
+// LongestSilence returns, over all partitions, the longest time between two acknowledgements with acks=all that ended after a time.
 func (h *History) LongestSilence(since time.Duration) (longest time.Duration, partition int32) {
 	last := map[int32]time.Duration{}
 	for _, a := range h.Acks {
-		if a.At < since {
+		if !h.Producers[a.Producer].Durable {
 			continue
 		}
-		if before, seen := last[a.Partition]; seen && a.At-before > longest {
+		if before, seen := last[a.Partition]; seen && a.At > since && a.At-before > longest {
 			longest, partition = a.At-before, a.Partition
 		}
 		last[a.Partition] = a.At

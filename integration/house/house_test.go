@@ -42,8 +42,9 @@ var allowed = map[string][]string{
 	},
 	"broker/config":     {"protocol/record", "storage"},
 	"broker/metadata":   {},
-	"broker/server":     {"protocol"},
-	"broker/peer":       {"protocol"},
+	"broker/socket":     {},
+	"broker/server":     {"broker/socket", "protocol"},
+	"broker/peer":       {"broker/socket", "protocol"},
 	"broker/replica":    {"broker/config", "broker/metadata", "coordinator/journal", "protocol/record", "storage"},
 	"broker/fetcher":    {"broker/config", "broker/metadata", "broker/peer", "broker/replica", "protocol", "protocol/record"},
 	"broker/alterisr":   {"broker/peer", "broker/replica", "protocol"},
@@ -60,7 +61,11 @@ var allowed = map[string][]string{
 		"coordinator/group/offsets", "coordinator/journal", "coordinator/txn", "protocol", "protocol/record", "storage", "storage/vfs",
 		"zkmeta",
 	},
-	"cmd/kbroker": {"broker", "broker/config", "coordinator/journal", "protocol/record", "storage", "storage/vfs", "zkmeta/zkserver"},
+	"cmd/kbroker/admin/placement": {},
+	"cmd/kbroker/admin":           {"cmd/kbroker/admin/placement"},
+	"cmd/kbroker": {
+		"cmd/kbroker/admin", "broker", "broker/config", "coordinator/journal", "protocol/record", "storage", "storage/vfs", "zkmeta/zkserver",
+	},
 }
 
 // Limits of style.md; the exceptions name why.

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -127,6 +128,20 @@ func (l *Load) AwaitProgress(t testing.TB, within time.Duration, partitions ...i
 		return nil
 	})
 	return time.Since(began)
+}
+
+// AwaitCommits returns once committed offsets are told, that is, once groups have a coordinator.
+func (l *Load) AwaitCommits(t testing.TB, within time.Duration) {
+	t.Helper()
+	harness.Eventually(t, within, func() error {
+		err := errors.New("no committed offset is told")
+		l.recorder.Note(func(h *history.History) {
+			if n := len(h.Fetched); n > 0 && h.Fetched[n-1].Offset > 0 {
+				err = nil
+			}
+		})
+		return err
+	})
 }
 
 // Finish ends the load on a cluster that is whole again, and returns the history. It waits until every record sent has its

@@ -1,4 +1,4 @@
-package main
+package admin
 
 import (
 	"cmp"
@@ -48,7 +48,7 @@ type partitionOffsets struct {
 	ClientID  string `json:"clientId,omitempty"`
 }
 
-func describeGroups(ctx context.Context, c *cli.Context, cluster *kadm.Client) error {
+func describeGroups(ctx context.Context, c *cli.Context, cluster *kafka) error {
 	names, err := groupNames(ctx, c, cluster)
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func describeGroups(ctx context.Context, c *cli.Context, cluster *kadm.Client) e
 }
 
 // groupNames are the groups that the flags and arguments name.
-func groupNames(ctx context.Context, c *cli.Context, cluster *kadm.Client) ([]string, error) {
+func groupNames(ctx context.Context, c *cli.Context, cluster *kafka) ([]string, error) {
 	names := named(c, "group")
 	switch {
 	case c.Bool("all-groups") && len(names) > 0:
@@ -95,7 +95,7 @@ func groupNames(ctx context.Context, c *cli.Context, cluster *kadm.Client) ([]st
 // describeGroup asks for a group of the new protocol first: brokers that do not know it, or have a classic group of the
 // name, say so, whereas a group of the new protocol looks dead to DescribeGroups. The error of a group that does not exist is
 // kerr.GroupIDNotFound.
-func describeGroup(ctx context.Context, cluster *kadm.Client, name string) (*describedGroup, error) {
+func describeGroup(ctx context.Context, cluster *kafka, name string) (*describedGroup, error) {
 	consumers, err := cluster.DescribeConsumerGroups(ctx, name)
 	if d, ok := consumers[name]; err == nil && ok && d.Err == nil {
 		g := &describedGroup{
@@ -110,10 +110,16 @@ func describeGroup(ctx context.Context, cluster *kadm.Client, name string) (*des
 		}
 		return g, nil
 	}
-	classic, err := cluster.DescribeGroups(ctx, name)
+	var classic kadm.DescribedGroups
+	err = awaitCoordinator(ctx, func() (err error) {
+		if classic, err = cluster.DescribeGroups(ctx, name); err == nil {
+			err = classic[name].Err
+		}
+		return err
+	})
 	d, ok := classic[name]
 	switch {
-	case err != nil:
+	case err != nil && d.Err == nil:
 		return nil, err
 	case !ok:
 		return nil, errors.New("no answer")
@@ -156,7 +162,7 @@ func assigned(set kadm.TopicsSet) map[string][]int32 {
 }
 
 // addOffsets finds the offsets of all partitions that are assigned or have been committed.
-func (g *describedGroup) addOffsets(ctx context.Context, cluster *kadm.Client) error {
+func (g *describedGroup) addOffsets(ctx context.Context, cluster *kafka) error {
 	committed, err := cluster.FetchOffsets(ctx, g.Group)
 	if err != nil {
 		return fmt.Errorf("fetch its offsets: %w", err)
@@ -206,7 +212,7 @@ func (g *describedGroup) addOffsets(ctx context.Context, cluster *kadm.Client) e
 }
 
 // endOffsets lists the ends of the partitions' topics. Topics that are gone have none.
-func endOffsets(ctx context.Context, cluster *kadm.Client, partitions kadm.TopicsSet) (kadm.ListedOffsets, error) {
+func endOffsets(ctx context.Context, cluster *kafka, partitions kadm.TopicsSet) (kadm.ListedOffsets, error) {
 	if len(partitions) == 0 {
 		return nil, nil
 	}

@@ -1,4 +1,4 @@
-package main
+package admin
 
 import (
 	"context"
@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/urfave/cli/v2"
 )
 
@@ -26,40 +25,40 @@ func groupsCommand() *cli.Command {
 			{
 				Name:  "list",
 				Usage: "list groups with their type and state",
-				Flags: adminFlags(
-					&cli.StringSliceFlag{Name: "state", Usage: "only groups in this `STATE`, such as Stable or Empty; may be repeated"},
+				Flags: clusterFlags(
+					&cli.StringSliceFlag{Name: "state", Usage: "only groups in this `STATE`: " + strings.Join(groupStates, ", ")},
 					&cli.StringSliceFlag{Name: "type", Usage: "only groups of this `TYPE`, classic or consumer; may be repeated"},
 				),
-				Action: admin(listGroups),
+				Action: action(listGroups),
 			},
 			{
 				Name:      "describe",
 				Usage:     "show members, their partitions, committed offsets and lag",
 				ArgsUsage: "[GROUP...]",
-				Flags:     adminFlags(group, all, &cli.BoolFlag{Name: "members", Usage: "only the members"}),
-				Action:    admin(describeGroups),
+				Flags:     clusterFlags(group, all, &cli.BoolFlag{Name: "members", Usage: "only the members"}),
+				Action:    action(describeGroups),
 			},
 			{
 				Name:        "reset-offsets",
 				Usage:       "set the committed offsets of groups without members",
 				ArgsUsage:   "[GROUP...]",
 				Description: resetDescription,
-				Flags:       adminFlags(append([]cli.Flag{group, all}, resetFlags()...)...),
-				Action:      admin(resetOffsets),
+				Flags:       clusterFlags(append([]cli.Flag{group, all}, resetFlags()...)...),
+				Action:      action(resetOffsets),
 			},
 			{
 				Name:      "delete",
 				Usage:     "delete groups without members, with their offsets",
 				ArgsUsage: "[GROUP...]",
-				Flags:     adminFlags(group),
-				Action:    admin(deleteGroups),
+				Flags:     clusterFlags(group),
+				Action:    action(deleteGroups),
 			},
 			{
 				Name:      "delete-offsets",
 				Usage:     "delete the committed offsets of topics that no member subscribes to",
 				ArgsUsage: "[GROUP]",
-				Flags:     adminFlags(group, topicFlag()),
-				Action:    admin(deleteOffsets),
+				Flags:     clusterFlags(group, topicFlag()),
+				Action:    action(deleteOffsets),
 			},
 		},
 	}
@@ -78,11 +77,40 @@ type listedGroup struct {
 	Coordinator int32  `json:"coordinator"`
 }
 
-func listGroups(ctx context.Context, c *cli.Context, cluster *kadm.Client) error {
+// The states and types that groups can have: brokers find nothing, without a word, for others.
+var (
+	groupStates = []string{"PreparingRebalance", "CompletingRebalance", "Stable", "Empty", "Dead", "Assigning", "Reconciling"}
+	groupTypes  = []string{"classic", "consumer"}
+)
+
+// known finds the given values of a flag among the legal ones, whatever their case.
+func known(flag string, given, legal []string) ([]string, error) {
+	var found []string
+	for _, list := range given {
+		for _, g := range strings.Split(list, ",") {
+			i := slices.IndexFunc(legal, func(l string) bool { return strings.EqualFold(l, strings.TrimSpace(g)) })
+			if i < 0 {
+				return nil, fmt.Errorf("--%s %s: must be one of %s", flag, g, strings.Join(legal, ", "))
+			}
+			found = append(found, legal[i])
+		}
+	}
+	return found, nil
+}
+
+func listGroups(ctx context.Context, c *cli.Context, cluster *kafka) error {
 	if c.Args().Present() {
 		return fmt.Errorf("%s: list takes no names of groups; describe does", c.Args().First())
 	}
-	found, err := cluster.ListGroupsByType(ctx, c.StringSlice("type"), c.StringSlice("state")...)
+	states, err := known("state", c.StringSlice("state"), groupStates)
+	if err != nil {
+		return err
+	}
+	types, err := known("type", c.StringSlice("type"), groupTypes)
+	if err != nil {
+		return err
+	}
+	found, err := cluster.ListGroupsByType(ctx, types, states...)
 	if err != nil {
 		return fmt.Errorf("list groups: %w", err)
 	}
@@ -98,53 +126,7 @@ func listGroups(ctx context.Context, c *cli.Context, cluster *kadm.Client) error
 	})
 }
 
-// outcome is what became of one thing that was asked for.
-type outcome struct {
-	Name  string `json:"name"`
-	Error string `json:"error,omitempty"`
-}
-
-// showOutcomes prints what was done to each thing, and fails if one of them failed.
-func showOutcomes(c *cli.Context, title string, outcomes []outcome) error {
-	err := show(c, outcomes, func(w io.Writer) {
-		fmt.Fprintf(w, "%s\tRESULT\n", title)
-		for _, o := range outcomes {
-			result := o.Error
-			if result == "" {
-				result = "done"
-			}
-			fmt.Fprintf(w, "%s\t%s\n", o.Name, result)
-		}
-	})
-	failed := 0
-	for _, o := range outcomes {
-		if o.Error != "" {
-			failed++
-		}
-	}
-	if failed > 0 {
-		return errors.Join(err, fmt.Errorf("%d of %d failed", failed, len(outcomes)))
-	}
-	return err
-}
-
-// inWords adds the remedy to the errors that have one.
-func inWords(err error) string {
-	switch {
-	case err == nil:
-		return ""
-	case errors.Is(err, kerr.NonEmptyGroup), errors.Is(err, kerr.UnknownMemberID): // the latter from a commit without membership
-		return "it has members; stop them first (" + err.Error() + ")"
-	case errors.Is(err, kerr.GroupIDNotFound):
-		return "there is no such group (GROUP_ID_NOT_FOUND)"
-	case errors.Is(err, kerr.GroupSubscribedToTopic):
-		return "a member consumes the topic; stop it first (GROUP_SUBSCRIBED_TO_TOPIC)"
-	default:
-		return err.Error()
-	}
-}
-
-func deleteGroups(ctx context.Context, c *cli.Context, cluster *kadm.Client) error {
+func deleteGroups(ctx context.Context, c *cli.Context, cluster *kafka) error {
 	groups := named(c, "group")
 	if len(groups) == 0 {
 		return errors.New("name the groups to delete")
@@ -160,12 +142,12 @@ func deleteGroups(ctx context.Context, c *cli.Context, cluster *kadm.Client) err
 		if !answered {
 			d.Err = errors.Join(errors.New("no answer"), err)
 		}
-		outcomes = append(outcomes, outcome{group, inWords(d.Err)})
+		outcomes = append(outcomes, outcome{Name: group, Error: inWords(d.Err)})
 	}
 	return showOutcomes(c, "GROUP", outcomes)
 }
 
-func deleteOffsets(ctx context.Context, c *cli.Context, cluster *kadm.Client) error {
+func deleteOffsets(ctx context.Context, c *cli.Context, cluster *kafka) error {
 	groups := named(c, "group")
 	if len(groups) != 1 || len(c.StringSlice("topic")) == 0 {
 		return errors.New("name one group, and with --topic the topics whose offsets to delete")
@@ -181,14 +163,14 @@ func deleteOffsets(ctx context.Context, c *cli.Context, cluster *kadm.Client) er
 	outcomes := []outcome{}
 	for _, t := range slices.Sorted(maps.Keys(deleted)) {
 		for _, p := range slices.Sorted(maps.Keys(deleted[t])) {
-			outcomes = append(outcomes, outcome{fmt.Sprintf("%s-%d", t, p), inWords(deleted[t][p])})
+			outcomes = append(outcomes, outcome{Name: fmt.Sprintf("%s-%d", t, p), Error: inWords(deleted[t][p])})
 		}
 	}
 	return showOutcomes(c, "PARTITION", outcomes)
 }
 
 // expandTopics reads TOPIC[:PARTITION,...]; a topic alone means all its partitions, and must exist.
-func expandTopics(ctx context.Context, cluster *kadm.Client, given []string) (kadm.TopicsSet, error) {
+func expandTopics(ctx context.Context, cluster *kafka, given []string) (kadm.TopicsSet, error) {
 	set := kadm.TopicsSet{}
 	var whole []string
 	for _, g := range given {

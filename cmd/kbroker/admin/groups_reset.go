@@ -1,4 +1,4 @@
-package main
+package admin
 
 import (
 	"context"
@@ -62,7 +62,7 @@ type plannedOffset struct {
 	Error     string `json:"error,omitempty"`
 }
 
-func resetOffsets(ctx context.Context, c *cli.Context, cluster *kadm.Client) error {
+func resetOffsets(ctx context.Context, c *cli.Context, cluster *kafka) error {
 	way, err := resetWay(c)
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func resetWay(c *cli.Context) (string, error) {
 }
 
 // planReset computes what a group's offsets would become. Only a group without members may be reset.
-func planReset(ctx context.Context, c *cli.Context, cluster *kadm.Client, way, group string, only bool) ([]plannedOffset, error) {
+func planReset(ctx context.Context, c *cli.Context, cluster *kafka, way, group string, only bool) ([]plannedOffset, error) {
 	switch g, err := describeGroup(ctx, cluster, group); {
 	case errors.Is(err, kerr.GroupIDNotFound): // committing makes it
 	case err != nil:
@@ -160,7 +160,7 @@ func put(m map[string]map[int32]int64, topic string, partition int32, offset int
 
 // wantedOffsets is where the flag says to, before the log's ends are looked at.
 func wantedOffsets(
-	ctx context.Context, c *cli.Context, cluster *kadm.Client, way string, partitions kadm.TopicsSet, current map[string]map[int32]int64,
+	ctx context.Context, c *cli.Context, cluster *kafka, way string, partitions kadm.TopicsSet, current map[string]map[int32]int64,
 ) (map[string]map[int32]int64, error) {
 	const end = int64(1<<63 - 1)
 	wanted := map[string]map[int32]int64{}
@@ -239,7 +239,7 @@ func shifted(offset, by int64) int64 {
 }
 
 // inRange moves offsets into the logs of their partitions, and makes the rows of the plan.
-func inRange(ctx context.Context, cluster *kadm.Client, group string, wanted, current map[string]map[int32]int64) ([]plannedOffset, error) {
+func inRange(ctx context.Context, cluster *kafka, group string, wanted, current map[string]map[int32]int64) ([]plannedOffset, error) {
 	topics := slices.Sorted(maps.Keys(wanted))
 	if len(topics) == 0 {
 		return nil, nil
@@ -275,7 +275,7 @@ func inRange(ctx context.Context, cluster *kadm.Client, group string, wanted, cu
 
 // planFromFile reads the plan that --export printed.
 func planFromFile(
-	ctx context.Context, c *cli.Context, cluster *kadm.Client, group string, only bool, current map[string]map[int32]int64,
+	ctx context.Context, c *cli.Context, cluster *kafka, group string, only bool, current map[string]map[int32]int64,
 ) ([]plannedOffset, error) {
 	path := c.String(fromFile)
 	f, err := os.Open(path)
@@ -320,7 +320,7 @@ func planFromFile(
 }
 
 // execute commits the plan, group by group, and notes in its rows what failed.
-func execute(ctx context.Context, cluster *kadm.Client, plan []plannedOffset) error {
+func execute(ctx context.Context, cluster *kafka, plan []plannedOffset) error {
 	byGroup := map[string]*kadm.Offsets{}
 	for _, row := range plan {
 		if byGroup[row.Group] == nil {

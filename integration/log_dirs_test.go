@@ -1,0 +1,300 @@
+package integration
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kbroker/kbroker/integration/harness"
+)
+
+// twoDirs starts a broker with two log directories.
+func twoDirs(t *testing.T, config map[string]string) (b *harness.Broker, dirs [2]string) {
+	t.Helper()
+	base := t.TempDir()
+	dirs = [2]string{filepath.Join(base, "a"), filepath.Join(base, "b")}
+	return harness.StartBroker(t, harness.Options{Dir: dirs[0] + "," + dirs[1], Config: config}), dirs
+}
+
+// TestReplicasMoveUnderLoad moves the partitions of a topic from one log directory to the other while an idempotent producer
+// writes, ends the broker in the middle with SIGKILL, and has the moves go on: nothing acknowledged is lost or repeated.
+func TestReplicasMoveUnderLoad(t *testing.T) {
+	t.Parallel()
+	const topic, partitions = "moving", 3
+	b, dirs := twoDirs(t, nil)
+	c := harness.NewClient(t, b.Address())
+	harness.CreateTopic(t, c, topic, partitions, map[string]string{"segment.bytes": "262144"})
+	load := startLoad(t, b.Address(), topic, partitions)
+	load.awaitMore(t, 1000)
+
+	setMoveRate(t, c, "20000")
+	moveTo(t, c, topic, partitions, dirs[1])
+	harness.Eventually(t, clientDeadline, func() error {
+		copies, _ := whereabouts(t, c, topic)
+		for _, at := range copies {
+			if at.OffsetLag > 0 && at.Size > 0 {
+				return nil
+			}
+		}
+		return errors.New("no copy is under way")
+	})
+	load.awaitMore(t, 500)
+	b.Kill()
+	b.Restart(t)
+	load.awaitMore(t, 500)
+	copies, logs := whereabouts(t, c, topic)
+	if len(copies)+count(logs, dirs[1]) != partitions || len(copies) == 0 {
+		t.Errorf("after the restart copies %+v, logs %+v", copies, logs)
+	}
+
+	setMoveRate(t, c, "100000000")
+	awaitMoved(t, c, topic, partitions, dirs[1])
+	load.awaitMore(t, 500)
+	moveTo(t, c, topic, partitions, dirs[0]) // and back, without a break
+	awaitMoved(t, c, topic, partitions, dirs[0])
+	load.awaitMore(t, 500)
+	expectLoad(t, b, topic, load.stop())
+	b.Stop(t)
+	b.Restart(t)
+	expectLoad(t, b, topic, load.acked)
+}
+
+// expectLoad reads everything that a load was acknowledged, once and in order.
+func expectLoad(t *testing.T, b *harness.Broker, topic string, acked []int) {
+	t.Helper()
+	total := 0
+	for _, n := range acked {
+		total += n
+	}
+	seen := make([]int, len(acked))
+	for _, r := range harness.Consume(t, b.Address(), topic, total) {
+		if want := fmt.Sprint(seen[r.Partition]); string(r.Value) != want {
+			t.Fatalf("partition %d offset %d holds %q, want %q: lost, repeated or out of order", r.Partition, r.Offset, r.Value, want)
+		}
+		seen[r.Partition]++
+	}
+	for p, n := range acked {
+		if seen[p] < n {
+			t.Errorf("partition %d: %d records acknowledged, %d read", p, n, seen[p])
+		}
+	}
+}
+
+func setMoveRate(t *testing.T, c *kgo.Client, bytesPerSecond string) {
+	t.Helper()
+	_, err := kadm.NewClient(c).AlterBrokerConfigs(harness.Context(t), []kadm.AlterConfig{
+		{Op: kadm.SetConfig, Name: "replica.alter.log.dirs.io.max.bytes.per.second", Value: &bytesPerSecond},
+	}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func moveTo(t *testing.T, c *kgo.Client, topic string, partitions int32, dir string) {
+	t.Helper()
+	q := kmsg.NewPtrAlterReplicaLogDirsRequest()
+	d := kmsg.NewAlterReplicaLogDirsRequestDir()
+	d.Dir = dir
+	dt := kmsg.NewAlterReplicaLogDirsRequestDirTopic()
+	dt.Topic = topic
+	for p := range partitions {
+		dt.Partitions = append(dt.Partitions, p)
+	}
+	d.Topics = append(d.Topics, dt)
+	q.Dirs = append(q.Dirs, d)
+	r, err := q.RequestWith(harness.Context(t), c.Broker(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rt := range r.Topics {
+		for _, p := range rt.Partitions {
+			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+				t.Fatalf("move %s-%d to %s: %v", topic, p.Partition, dir, err)
+			}
+		}
+	}
+}
+
+// whereabouts tells where the logs of a topic's partitions are, and the copies of those that move.
+func whereabouts(t *testing.T, c *kgo.Client, topic string) (copies, logs map[int32]kadm.DescribedLogDirPartition) {
+	t.Helper()
+	described, err := kadm.NewClient(c).DescribeBrokerLogDirs(harness.Context(t), 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copies, logs = map[int32]kadm.DescribedLogDirPartition{}, map[int32]kadm.DescribedLogDirPartition{}
+	described.EachPartition(func(p kadm.DescribedLogDirPartition) {
+		switch {
+		case p.Topic != topic:
+		case p.IsFuture:
+			copies[p.Partition] = p
+		default:
+			logs[p.Partition] = p
+		}
+	})
+	return copies, logs
+}
+
+func count(logs map[int32]kadm.DescribedLogDirPartition, dir string) (n int) {
+	for _, l := range logs {
+		if l.Dir == dir {
+			n++
+		}
+	}
+	return n
+}
+
+// partitionIn is one of the partitions whose logs are in a directory.
+func partitionIn(logs map[int32]kadm.DescribedLogDirPartition, dir string) int32 {
+	for p, l := range logs {
+		if l.Dir == dir {
+			return p
+		}
+	}
+	return -1
+}
+
+func awaitMoved(t *testing.T, c *kgo.Client, topic string, partitions int, dir string) {
+	t.Helper()
+	harness.Eventually(t, 2*clientDeadline, func() error {
+		if copies, logs := whereabouts(t, c, topic); count(logs, dir) != partitions || len(copies) != 0 {
+			return fmt.Errorf("logs %+v, copies %+v", logs, copies)
+		}
+		return nil
+	})
+}
+
+// TestFailedLogDirectory breaks one log directory of two, and then the other.
+func TestFailedLogDirectory(t *testing.T) {
+	t.Parallel()
+	const topic, partitions = "spread", 4
+	b, dirs := twoDirs(t, map[string]string{"replica.high.watermark.checkpoint.interval.ms": "200"})
+	c := harness.NewClient(t, b.Address(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.RecordRetries(0))
+	harness.CreateTopic(t, c, topic, partitions, nil)
+	for p := range int32(partitions) {
+		harness.Produce(t, c, &kgo.Record{Topic: topic, Partition: p, Value: []byte("before")})
+	}
+	_, logs := whereabouts(t, c, topic)
+	if count(logs, dirs[0]) != 2 || count(logs, dirs[1]) != 2 {
+		t.Fatalf("logs %+v", logs)
+	}
+
+	repair := breakDir(t, dirs[1])
+	harness.Produce(t, c, &kgo.Record{Topic: topic, Partition: partitionIn(logs, dirs[1]), Value: []byte("before")})
+	harness.Eventually(t, clientDeadline, func() error {
+		q := kmsg.NewPtrDescribeLogDirsRequest()
+		r, err := q.RequestWith(harness.Context(t), c.Broker(1))
+		if err != nil {
+			return err
+		}
+		for _, d := range r.Dirs {
+			if failed := d.ErrorCode == kerr.KafkaStorageError.Code; failed != (d.Dir == dirs[1]) {
+				return fmt.Errorf("%s: code %d", d.Dir, d.ErrorCode)
+			}
+		}
+		return nil
+	})
+	for p, l := range logs {
+		want := error(nil)
+		if l.Dir == dirs[1] {
+			want = kerr.KafkaStorageError
+		}
+		if got := fetchCode(t, b, topic, p); !errors.Is(got, want) {
+			t.Errorf("partition %d in %s: %v, want %v", p, l.Dir, got, want)
+		}
+	}
+	// The controller takes the leaders away.
+	harness.Eventually(t, clientDeadline, func() error {
+		topics, err := kadm.NewClient(c).ListTopics(harness.Context(t), topic)
+		if err != nil {
+			return err
+		}
+		for p, d := range topics[topic].Partitions {
+			if offline := d.Leader < 0; offline != (logs[p].Dir == dirs[1]) {
+				return fmt.Errorf("partition %d has leader %d", p, d.Leader)
+			}
+		}
+		return nil
+	})
+	harness.CreateTopic(t, c, "after", 2, nil)
+	if _, after := whereabouts(t, c, "after"); count(after, dirs[0]) != 2 {
+		t.Errorf("new logs in %+v", after)
+	}
+	harness.Produce(t, c, &kgo.Record{Topic: "after", Value: []byte("v")})
+
+	b.Stop(t)
+	repair()
+	b.Restart(t)
+	for p := range int32(partitions) {
+		harness.Produce(t, c, &kgo.Record{Topic: topic, Partition: p, Value: []byte("after")})
+	}
+	if got := harness.Consume(t, b.Address(), topic, 2*partitions+1); len(got) != 2*partitions+1 {
+		t.Errorf("%d records", len(got))
+	}
+
+	touch := func() { // an idle directory is not missed
+		for p := range int32(partitions) {
+			c.ProduceSync(harness.Context(t), &kgo.Record{Topic: topic, Partition: p, Value: []byte("v")})
+		}
+	}
+	breakDir(t, dirs[1])
+	touch()
+	b.AwaitOutput(t, "log directory failed, its partitions are offline", clientDeadline)
+	breakDir(t, dirs[0])
+	touch()
+	if code := b.AwaitExit(t, clientDeadline); code != 1 {
+		t.Errorf("exit code %d with no log directory left", code)
+	}
+	if !strings.Contains(b.Output(), "no log directory is left online") {
+		t.Errorf("the reason is not told:\n%s", b.Output())
+	}
+}
+
+// breakDir puts a file in the place of a directory, so that nothing in it can be opened any more; repair undoes it.
+func breakDir(t *testing.T, dir string) (repair func()) {
+	t.Helper()
+	if err := os.Rename(dir, dir+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		if err := os.Remove(dir); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(dir+".away", dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// fetchCode fetches from the start of a partition, whatever the metadata says of its leader.
+func fetchCode(t *testing.T, b *harness.Broker, topic string, partition int32) error {
+	t.Helper()
+	q := kmsg.NewPtrFetchRequest()
+	q.Version, q.ReplicaID, q.MaxWaitMillis, q.MinBytes, q.MaxBytes, q.SessionEpoch = 11, -1, 100, 1, 1<<20, -1
+	ft := kmsg.NewFetchRequestTopic()
+	ft.Topic = topic
+	fp := kmsg.NewFetchRequestTopicPartition()
+	fp.Partition, fp.PartitionMaxBytes = partition, 1<<20
+	ft.Partitions = append(ft.Partitions, fp)
+	q.Topics = append(q.Topics, ft)
+	conn, err := net.Dial("tcp", b.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	r := harness.RoundTrip(t, conn, q).(*kmsg.FetchResponse)
+	return kerr.ErrorForCode(r.Topics[0].Partitions[0].ErrorCode)
+}
