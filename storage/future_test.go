@@ -117,26 +117,7 @@ func small() *Config {
 
 func TestLogMovesToAnotherDirectoryAsItIs(t *testing.T) {
 	v := newMover(t, vfs.NewMem(), small())
-	for i := range 30 {
-		mustAppend(t, v.l, plain(t, 1000+int64(i), strings.Repeat("v", 20)))
-	}
-	mustAppend(t, v.l, produced(t, 7, 0, 0, true, 2))
-	mustAppend(t, v.l, markerBatch(t, record.AbortMarker, 7, 0, 0))
-	open := mustAppend(t, v.l, produced(t, 8, 0, 0, true, 2)).BaseOffset
-	for _, epoch := range []int32{3, 4} { // of the last nothing is in the batches
-		if err := v.l.AssignEpoch(epoch, v.l.LogEndOffset()); err != nil {
-			t.Fatal(err)
-		}
-		if epoch == 3 {
-			if _, err := appendAs(v.l, plain(t, 2000, "w"), 3, FromClient); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	v.l.SetHighWatermark(v.l.LogEndOffset())
-	if err := v.l.AdvanceLogStart(5); err != nil {
-		t.Fatal(err)
-	}
+	open := v.live()
 	want, old := readAll(t, v.l, 5), v.l
 	f := v.begin("/b")
 	if !f.IsFuture() || v.l.Future() != f || f.Dir() != "/b" {
@@ -194,6 +175,33 @@ func TestLogMovesToAnotherDirectoryAsItIs(t *testing.T) {
 	if got := readAll(t, v.replace(), 6); !bytes.Equal(got, want) || v.l.Dir() != "/a" {
 		t.Errorf("moved back: %d bytes in %s", len(got), v.l.Dir())
 	}
+}
+
+// live gives the log a bit of everything that a copy has to carry over, and a log start of 5. It returns where a transaction is open.
+func (v *mover) live() (open int64) {
+	t := v.t
+	t.Helper()
+	for i := range 30 {
+		mustAppend(t, v.l, plain(t, 1000+int64(i), strings.Repeat("v", 20)))
+	}
+	mustAppend(t, v.l, produced(t, 7, 0, 0, true, 2))
+	mustAppend(t, v.l, markerBatch(t, record.AbortMarker, 7, 0, 0))
+	open = mustAppend(t, v.l, produced(t, 8, 0, 0, true, 2)).BaseOffset
+	for _, epoch := range []int32{3, 4} { // of the last nothing is in the batches
+		if err := v.l.AssignEpoch(epoch, v.l.LogEndOffset()); err != nil {
+			t.Fatal(err)
+		}
+		if epoch == 3 {
+			if _, err := appendAs(v.l, plain(t, 2000, "w"), 3, FromClient); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	v.l.SetHighWatermark(v.l.LogEndOffset())
+	if err := v.l.AdvanceLogStart(5); err != nil {
+		t.Fatal(err)
+	}
+	return open
 }
 
 // TestCopyFollowsCutsAndEpochs lets a log live as a follower's does, cut and written again under newer epochs, and copies it meanwhile.
