@@ -203,28 +203,8 @@ func TestFailedLogDirectory(t *testing.T) {
 		}
 		return nil
 	})
-	for p, l := range logs {
-		want := error(nil)
-		if l.Dir == dirs[1] {
-			want = kerr.KafkaStorageError
-		}
-		if got := fetchCode(t, b, topic, p); !errors.Is(got, want) {
-			t.Errorf("partition %d in %s: %v, want %v", p, l.Dir, got, want)
-		}
-	}
-	// The controller takes the leaders away.
-	harness.Eventually(t, clientDeadline, func() error {
-		topics, err := kadm.NewClient(c).ListTopics(harness.Context(t), topic)
-		if err != nil {
-			return err
-		}
-		for p, d := range topics[topic].Partitions {
-			if offline := d.Leader < 0; offline != (logs[p].Dir == dirs[1]) {
-				return fmt.Errorf("partition %d has leader %d", p, d.Leader)
-			}
-		}
-		return nil
-	})
+	checkFetches(t, b, topic, logs, dirs[1])
+	awaitLeaders(t, c, topic, logs, dirs[1])
 	harness.CreateTopic(t, c, "after", 2, nil)
 	if _, after := whereabouts(t, c, "after"); count(after, dirs[0]) != 2 {
 		t.Errorf("new logs in %+v", after)
@@ -233,15 +213,7 @@ func TestFailedLogDirectory(t *testing.T) {
 
 	b.Stop(t)
 	b.Restart(t) // with the directory as broken as it was
-	for p, l := range logs {
-		want := error(nil)
-		if l.Dir == dirs[1] {
-			want = kerr.KafkaStorageError
-		}
-		if got := fetchCode(t, b, topic, p); !errors.Is(got, want) {
-			t.Errorf("after a restart partition %d in %s: %v, want %v", p, l.Dir, got, want)
-		}
-	}
+	checkFetches(t, b, topic, logs, dirs[1])
 	b.Stop(t)
 	repair()
 	b.Restart(t)
@@ -268,6 +240,37 @@ func TestFailedLogDirectory(t *testing.T) {
 	if !strings.Contains(b.Output(), "no log directory is left online") {
 		t.Errorf("the reason is not told:\n%s", b.Output())
 	}
+}
+
+// checkFetches compares what a fetch from each partition is answered with whether its directory has failed.
+func checkFetches(t *testing.T, b *harness.Broker, topic string, logs map[int32]kadm.DescribedLogDirPartition, failed string) {
+	t.Helper()
+	for p, l := range logs {
+		want := error(nil)
+		if l.Dir == failed {
+			want = kerr.KafkaStorageError
+		}
+		if got := fetchCode(t, b, topic, p); !errors.Is(got, want) {
+			t.Errorf("partition %d in %s: %v, want %v", p, l.Dir, got, want)
+		}
+	}
+}
+
+// awaitLeaders waits until the controller has taken the leaders away from the partitions of a failed directory, and from no others.
+func awaitLeaders(t *testing.T, c *kgo.Client, topic string, logs map[int32]kadm.DescribedLogDirPartition, failed string) {
+	t.Helper()
+	harness.Eventually(t, clientDeadline, func() error {
+		topics, err := kadm.NewClient(c).ListTopics(harness.Context(t), topic)
+		if err != nil {
+			return err
+		}
+		for p, d := range topics[topic].Partitions {
+			if offline := d.Leader < 0; offline != (logs[p].Dir == failed) {
+				return fmt.Errorf("partition %d has leader %d", p, d.Leader)
+			}
+		}
+		return nil
+	})
 }
 
 // breakDir puts a file in the place of a directory, so that nothing in it can be opened any more; repair undoes it.
