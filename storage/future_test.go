@@ -117,7 +117,26 @@ func small() *Config {
 
 func TestLogMovesToAnotherDirectoryAsItIs(t *testing.T) {
 	v := newMover(t, vfs.NewMem(), small())
-	open := v.live()
+	for i := range 30 {
+		mustAppend(t, v.l, plain(t, 1000+int64(i), strings.Repeat("v", 20)))
+	}
+	mustAppend(t, v.l, produced(t, 7, 0, 0, true, 2))
+	mustAppend(t, v.l, markerBatch(t, record.AbortMarker, 7, 0, 0))
+	open := mustAppend(t, v.l, produced(t, 8, 0, 0, true, 2)).BaseOffset
+	for _, epoch := range []int32{3, 4} { // of the last nothing is in the batches
+		if err := v.l.AssignEpoch(epoch, v.l.LogEndOffset()); err != nil {
+			t.Fatal(err)
+		}
+		if epoch == 3 {
+			if _, err := appendAs(v.l, plain(t, 2000, "w"), 3, FromClient); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	v.l.SetHighWatermark(v.l.LogEndOffset())
+	if err := v.l.AdvanceLogStart(5); err != nil {
+		t.Fatal(err)
+	}
 	want, old := readAll(t, v.l, 5), v.l
 	f := v.begin("/b")
 	if !f.IsFuture() || v.l.Future() != f || f.Dir() != "/b" {
@@ -150,20 +169,7 @@ func TestLogMovesToAnotherDirectoryAsItIs(t *testing.T) {
 	if _, err := v.fs.Stat("/b/topic-0/" + replacementName); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the file about the replacement is there: %v", err)
 	}
-	// Who holds the old log is served by the new one.
-	check2 := old.Producers()
-	if got := readAll(t, old, 5); !bytes.Equal(got, want) || len(check2) != 2 || len(mustAborted(t, old)) != 1 {
-		t.Error("the old log is not what it was")
-	}
-	if _, found, err := old.OffsetForTimestamp(1010); !found || err != nil {
-		t.Errorf("search in the old log: %v %v", found, err)
-	}
-	if err := old.AdvanceLogStart(6); err != nil || l.LogStartOffset() != 6 {
-		t.Errorf("start of the old log: %v, new one %d", err, l.LogStartOffset())
-	}
-	if _, err := appendAs(old, plain(t, 1, "v"), 4, FromClient); !errors.Is(err, ErrClosed) {
-		t.Errorf("append to the old log: %v", err)
-	}
+	expectServed(t, old, l, want)
 	want = readAll(t, l, 6)
 	v.reopen()
 	if got := readAll(t, v.l, 6); !bytes.Equal(got, want) || v.l.Dir() != "/b" || v.l.LogStartOffset() != 6 {
@@ -177,31 +183,21 @@ func TestLogMovesToAnotherDirectoryAsItIs(t *testing.T) {
 	}
 }
 
-// live gives the log a bit of everything that a copy has to carry over, and a log start of 5. It returns where a transaction is open.
-func (v *mover) live() (open int64) {
-	t := v.t
+// expectServed: who holds the old log is served by the new one.
+func expectServed(t *testing.T, old, l *Log, want []byte) {
 	t.Helper()
-	for i := range 30 {
-		mustAppend(t, v.l, plain(t, 1000+int64(i), strings.Repeat("v", 20)))
+	if got := readAll(t, old, 5); !bytes.Equal(got, want) || len(old.Producers()) != 2 || len(mustAborted(t, old)) != 1 {
+		t.Error("the old log is not what it was")
 	}
-	mustAppend(t, v.l, produced(t, 7, 0, 0, true, 2))
-	mustAppend(t, v.l, markerBatch(t, record.AbortMarker, 7, 0, 0))
-	open = mustAppend(t, v.l, produced(t, 8, 0, 0, true, 2)).BaseOffset
-	for _, epoch := range []int32{3, 4} { // of the last nothing is in the batches
-		if err := v.l.AssignEpoch(epoch, v.l.LogEndOffset()); err != nil {
-			t.Fatal(err)
-		}
-		if epoch == 3 {
-			if _, err := appendAs(v.l, plain(t, 2000, "w"), 3, FromClient); err != nil {
-				t.Fatal(err)
-			}
-		}
+	if _, found, err := old.OffsetForTimestamp(1010); !found || err != nil {
+		t.Errorf("search in the old log: %v %v", found, err)
 	}
-	v.l.SetHighWatermark(v.l.LogEndOffset())
-	if err := v.l.AdvanceLogStart(5); err != nil {
-		t.Fatal(err)
+	if err := old.AdvanceLogStart(6); err != nil || l.LogStartOffset() != 6 {
+		t.Errorf("start of the old log: %v, new one %d", err, l.LogStartOffset())
 	}
-	return open
+	if _, err := appendAs(old, plain(t, 1, "v"), 4, FromClient); !errors.Is(err, ErrClosed) {
+		t.Errorf("append to the old log: %v", err)
+	}
 }
 
 // TestCopyFollowsCutsAndEpochs lets a log live as a follower's does, cut and written again under newer epochs, and copies it meanwhile.
