@@ -5,10 +5,11 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # One binary without libc, so that it runs on any base image.
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 FUZZTIME ?= 30s
+SEEDS ?= 200
 OUT ?= bin/kbroker
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test race fuzz lint bench planted compat cluster cluster-local clean docs
+.PHONY: help build run test race simulate fuzz lint bench planted compat cluster cluster-local clean docs
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -25,6 +26,10 @@ test: ## install what the tests need, then run every test under the race detecto
 
 race: ## run the unit tests three times under the race detector
 	$(GO) test -race -count=3 -timeout 25m $$($(GO) list ./... | grep -v /integration)
+
+simulate: ## run the cluster in virtual time under SEEDS=200 seeds of faults (KBROKER_SIM_FOR=1h: as long as you like)
+	set -o pipefail; KBROKER_SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -v -timeout 0 -tags synctests -run TestSeeds ./integration/simulation | grep -v "^=== "
+	[ -n "$$KBROKER_SIM_FOR" ] || KBROKER_SIM_SEEDS=$$(($(SEEDS) / 40)) $(GO) test -count=1 -race -timeout 0 -tags synctests -run TestSeeds ./integration/simulation
 
 fuzz: ## run every fuzz target for FUZZTIME each (default 30s)
 	scripts/fuzz $(FUZZTIME)

@@ -34,7 +34,7 @@ func (c *Client) PartitionStates(ctx context.Context, tps []TopicPartition, n fu
 			c.log.Error("partition state not understood", zap.String("path", tps[i].statePath()), zap.Error(err))
 			return nil
 		}
-		z.PartitionEpoch = stat.Version
+		z.PartitionEpoch, z.ModifiedAt = stat.Version, stat.Mzxid
 		found[i] = (*PartitionState)(&z)
 		return nil
 	})

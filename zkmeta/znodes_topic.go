@@ -29,6 +29,7 @@ type PartitionState struct {
 	ControllerEpoch int32
 	Recovering      bool
 	PartitionEpoch  int32 // dataVersion
+	ModifiedAt      int64 // zxid of the last write; filled by reads
 }
 
 func topicPath(topic string) string      { return topicsPath + "/" + topic }

@@ -59,6 +59,7 @@ func (t *term) begin(ctx context.Context) error {
 		{"delete notifications", t.dropNotifications},
 		{"read brokers", t.readBrokers},
 		{"read topics", t.readTopics},
+		{"set bounced brokers aside", func(context.Context) error { t.setBouncedAside(); return nil }},
 		{"read topics to delete", t.readDeletions},
 		{"send brokers", func(context.Context) error { t.sendMetadata(t.brokerIDs()); return nil }},
 		{"start state machines", t.start},

@@ -38,6 +38,21 @@ func (j *Journal) Load(ctx context.Context, partition, leaderEpoch int32, visit 
 	return nil
 }
 
+// Settled is journal.Journal's.
+func (j *Journal) Settled(ctx context.Context, partition, leaderEpoch int32, end int64) error {
+	p, err := j.manager.Partition(j.options.Topic, partition)
+	if err != nil {
+		return j.failed("await replicas of", partition, err)
+	}
+	return j.failed("await replicas of", partition, p.await(ctx, func() (bool, error) {
+		v, err := p.lookLocked(leaderEpoch, true)
+		if err != nil {
+			return false, err
+		}
+		return v.log.HighWatermark() >= end || p.isr.maximal() == 1, nil
+	}))
+}
+
 // loading is one run of Load.
 type loading struct {
 	journal     *Journal

@@ -270,6 +270,43 @@ func TestCommittedAwaitsTheReplicas(t *testing.T) {
 	}
 }
 
+func TestSettledAwaitsWhoeverMightLead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, vfs.NewMem())
+		defer h.close()
+		h.overrides["t"] = map[string]string{"min.insync.replicas": "2"}
+		p := h.apply(leading(0, []int32{1, 2, 3}, []int32{1, 2}))
+		j := h.journal(record.None)
+		settled := func(end int64) chan error {
+			result := make(chan error, 1)
+			go func() { result <- j.Settled(t.Context(), 0, 0, end) }()
+			return result
+		}
+		end := write(t, j, 0, nil, "a", "1")
+		first := settled(end)
+		wantWaiting(t, first)
+		fetchAs(t, p, 2, end)
+		wantResult(t, first, nil)
+
+		end = write(t, j, 0, nil, "b", "2")
+		second := settled(end)
+		wantWaiting(t, second)
+		p.mu.Lock()
+		p.isr.committed = []int32{1} // too few to move the high watermark, and nobody else can lead
+		p.wake()
+		p.mu.Unlock()
+		wantResult(t, second, nil)
+
+		p.mu.Lock()
+		p.isr.committed = []int32{1, 2}
+		p.mu.Unlock()
+		third := settled(end)
+		wantWaiting(t, third)
+		leadAgain(h, 1)
+		wantResult(t, third, kerr.NotLeaderForPartition)
+	})
+}
+
 func TestCommittedAfterCloseDoesNotWait(t *testing.T) {
 	h := newHost(t, vfs.NewMem())
 	h.apply(leading(0, []int32{1, 2}, []int32{1, 2}))

@@ -183,6 +183,30 @@ func TestLeadershipLostDuringTheLoad(t *testing.T) {
 	})
 }
 
+func TestNothingIsServedThatMayYetBeLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, s := newMemoryJournal(), newSettings()
+		g := newGroups(t, j, s)
+		lead(g, j, 1)
+		synctest.Wait()
+		if got := g.Commit(t.Context(), "g", commitOf(-1, "", 7)); got[0].Err != nil {
+			t.Fatal(got[0].Err)
+		}
+		j.unsafe = make(chan struct{}) // the next leader has the commit, the others may not
+		lead(g, j, 2)
+		synctest.Wait()
+		if _, err := g.Fetch(t.Context(), "g", FetchRequest{MemberEpoch: -1}); err != kerr.CoordinatorLoadInProgress {
+			t.Errorf("before: %v", err)
+		}
+		close(j.unsafe)
+		synctest.Wait()
+		fetched, err := g.Fetch(t.Context(), "g", FetchRequest{MemberEpoch: -1})
+		if err != nil || len(fetched) != 1 || fetched[0].Offset.Offset != 7 {
+			t.Errorf("after: %+v, %v", fetched, err)
+		}
+	})
+}
+
 func TestWhoWaitsForReplicasIsAnsweredAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, s := newMemoryJournal(), newSettings()

@@ -27,19 +27,28 @@ func (g *Groups) load(partition, epoch int32) *shard {
 		defer stop()
 		select {
 		case g.loading <- struct{}{}:
-			defer func() { <-g.loading }()
-			s.load(ctx)
+			begun := time.Now()
+			r, err := s.read(ctx)
+			<-g.loading
+			s.begin(ctx, r, err, begun)
 		case <-ctx.Done():
 		}
 	})
 	return s
 }
 
-// load reads the partition and brings its groups to life.
-func (s *shard) load(ctx context.Context) {
-	start := time.Now()
+// read reads the partition.
+func (s *shard) read(ctx context.Context) (*replay, error) {
 	r := newReplay(s)
-	err := s.groups.o.Journal.Load(ctx, s.partition, s.epoch, r.visit)
+	return r, s.groups.o.Journal.Load(ctx, s.partition, s.epoch, r.visit)
+}
+
+// begin brings the groups that were read to life, once what was read can no longer be lost: a new leader may hold commits that
+// another one never got, and offsets that were served must not go back.
+func (s *shard) begin(ctx context.Context, r *replay, err error, start time.Time) {
+	if err == nil {
+		err = s.groups.o.Journal.Settled(ctx, s.partition, s.epoch, r.end)
+	}
 	took := time.Since(start)
 	switch {
 	case ctx.Err() != nil || errors.Is(err, kerr.NotLeaderForPartition):
@@ -73,6 +82,7 @@ type replay struct {
 	groups  map[string]*replayed
 	open    map[int64]map[string]struct{} // groups by producer with an open transaction
 	entries int64
+	end     int64           // offset behind the last entry
 	skipped map[string]bool // unknown keys that a warning told of
 }
 
@@ -96,6 +106,7 @@ func newReplay(s *shard) *replay {
 // visit takes one entry of the log.
 func (r *replay) visit(e journal.Entry) error {
 	r.entries++
+	r.end = e.Offset + 1
 	if e.Marker != journal.NoMarker {
 		r.endTxn(e)
 		return nil

@@ -22,6 +22,7 @@ type memoryJournal struct {
 	delay  time.Duration                        // until a write is committed; 0: at once
 	fails  error                                // how the wait for replicas ends
 	gate   chan struct{}                        // if set, a load waits until it is closed
+	unsafe chan struct{}                        // if set, what was read may be lost until it is closed
 	reads  int                                  // entries that loads visited
 }
 
@@ -226,4 +227,19 @@ type forgetful struct{ *memoryJournal }
 
 func (forgetful) Append(_, _ int32, records []journal.Record, _ *journal.Producer, _ time.Time) (int64, error) {
 	return int64(len(records)), nil
+}
+
+func (j *memoryJournal) Settled(ctx context.Context, partition, leaderEpoch int32, end int64) error {
+	j.mu.Lock()
+	unsafe := j.unsafe
+	j.mu.Unlock()
+	if unsafe == nil {
+		return nil
+	}
+	select {
+	case <-unsafe:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

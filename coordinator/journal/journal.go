@@ -33,6 +33,10 @@ type Journal interface {
 	// Load visits all entries from the log start to the log end, in order, if this broker leads the partition in
 	// leaderEpoch. It ends early when it ceases to, with the visitor's error as it is, or when ctx ends.
 	Load(ctx context.Context, partition, leaderEpoch int32, visit func(Entry) error) error
+	// Settled returns when no later leader can lack what lies below end: the high watermark has reached it, or nobody else is
+	// in sync. A new leader may have read more than that. It ends early when this broker ceases to lead in leaderEpoch, or when
+	// ctx ends.
+	Settled(ctx context.Context, partition, leaderEpoch int32, end int64) error
 }
 
 // Entry is a record or a transaction marker as it is read back. Its bytes are valid until the visitor returns; Producer is
