@@ -75,6 +75,7 @@ type fetchCall struct {
 	sessionID int32              // in the answer
 	items     []fetchItem
 	settled   bool  // something that is found shall be answered at once
+	again     bool  // it was read before and waits
 	bytes     int64 // that the last read found
 
 	buf    []byte
@@ -129,6 +130,7 @@ func (f *fetchCall) give() {
 		f.buf = nil
 	}
 	f.call, f.use, f.code, f.sessionID, f.settled, f.bytes = nil, sessionUse{}, protocol.None, 0, false, 0
+	f.again = false
 	f.items, f.parts, f.chunks, f.buf = f.items[:0], f.parts[:0], f.chunks[:0], f.buf[:0]
 	f.h.fetches.pool.Put(f)
 }

@@ -60,6 +60,7 @@ func (f *fetchCall) readItem(it *fetchItem, left int64, minOne bool) (err error)
 		LastFetchedEpoch: it.lastFetchedEpoch,
 		ReplicaID:        f.replicaID,
 		LogStartOffset:   it.logStartOffset,
+		Again:            f.again,
 		Client:           f.version >= 11,
 		Rack:             f.request.Rack,
 		Listener:         f.call.Conn.Listener,
@@ -112,6 +113,7 @@ func (f *fetchCall) wait(ctx context.Context) {
 	for over := false; ; {
 		// Look again only after registering, so that an append between the two still wakes us.
 		f.release()
+		f.again = true
 		f.read()
 		if over || f.satisfied() {
 			return

@@ -92,7 +92,7 @@ func (w *World) leftovers(image Image) (found []string) {
 				found = append(found, fmt.Sprintf("%s: %v", n.Name(), err))
 			}
 			for _, e := range entries {
-				if e.IsDir() && !wanted[e.Name()] && !strings.HasSuffix(e.Name(), "-delete") {
+				if e.IsDir() && !wanted[e.Name()] && !strings.HasSuffix(e.Name(), "-delete") && !image.mayStray(e.Name()) {
 					found = append(found, fmt.Sprintf("%s keeps %s in %s, which it should not", n.Name(), e.Name(), dir))
 				}
 				delete(wanted, e.Name())
@@ -103,6 +103,13 @@ func (w *World) leftovers(image Image) (found []string) {
 		}
 	}
 	return found
+}
+
+// mayStray tells whether a log may lie where it does not belong: of a topic that exists, on a broker that was away when the replica
+// was moved from it. Kafka does not look for these with ZooKeeper.
+func (i Image) mayStray(folder string) bool {
+	_, exists := i.Topics[folder[:max(0, strings.LastIndex(folder, "-"))]]
+	return exists
 }
 
 // soundness reads batch after batch: checksums, offsets and epochs that only grow.
