@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -31,8 +32,9 @@ func TestReplicasMoveUnderLoad(t *testing.T) {
 	t.Parallel()
 	const topic, partitions = "moving", 3
 	b, dirs := twoDirs(t, nil)
-	c := harness.NewClient(t, b.Address())
-	harness.CreateTopic(t, c, topic, partitions, map[string]string{"segment.bytes": "262144"})
+	c := harness.NewClient(t, b.Address(), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	harness.CreateTopic(t, c, topic, partitions, map[string]string{"segment.bytes": "1048576"})
+	addBulk(t, c, topic, partitions)
 	load := startLoad(t, b.Address(), topic, partitions)
 	load.awaitMore(t, 1000)
 
@@ -69,7 +71,18 @@ func TestReplicasMoveUnderLoad(t *testing.T) {
 	expectLoad(t, b, topic, load.acked)
 }
 
-// expectLoad reads everything that a load was acknowledged, once and in order.
+// bulk is records of each partition that make its log longer than what a move copies at once.
+const bulk = 4
+
+func addBulk(t *testing.T, c *kgo.Client, topic string, partitions int32) {
+	t.Helper()
+	value := bytes.Repeat([]byte("bulk"), 150_000)
+	for p := range partitions * bulk {
+		harness.Produce(t, c, &kgo.Record{Topic: topic, Partition: p % partitions, Key: []byte("bulk"), Value: value})
+	}
+}
+
+// expectLoad reads everything that a load was acknowledged behind the bulk, once and in order.
 func expectLoad(t *testing.T, b *harness.Broker, topic string, acked []int) {
 	t.Helper()
 	total := 0
@@ -77,7 +90,10 @@ func expectLoad(t *testing.T, b *harness.Broker, topic string, acked []int) {
 		total += n
 	}
 	seen := make([]int, len(acked))
-	for _, r := range harness.Consume(t, b.Address(), topic, total) {
+	for _, r := range harness.Consume(t, b.Address(), topic, total+bulk*len(acked)) {
+		if r.Key != nil {
+			continue
+		}
 		if want := fmt.Sprint(seen[r.Partition]); string(r.Value) != want {
 			t.Fatalf("partition %d offset %d holds %q, want %q: lost, repeated or out of order", r.Partition, r.Offset, r.Value, want)
 		}
