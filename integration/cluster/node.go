@@ -38,6 +38,7 @@ type Node struct {
 	begin    func(t testing.TB)
 	dir      string
 	started  bool
+	earlier  string // what launches before the last have logged
 	internal *door
 	external *door
 }
@@ -56,6 +57,14 @@ func (n *Node) PID() int { return n.process.PID() }
 
 // Output is what the process has logged since its last launch.
 func (n *Node) Output() string { return n.process.Output() }
+
+// Log is what all launches have logged.
+func (n *Node) Log() string {
+	if !n.started {
+		return ""
+	}
+	return n.earlier + n.Output()
+}
 
 // Kill ends the process as SIGKILL does.
 func (n *Node) Kill() { n.process.Kill() }
@@ -96,6 +105,7 @@ func (n *Node) Launch(t testing.TB) {
 			return nil
 		})
 	}
+	n.earlier = n.Log()
 	n.begin(t)
 	n.started = true
 	n.cluster.know(n)
