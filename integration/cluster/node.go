@@ -38,6 +38,7 @@ type Node struct {
 	begin    func(t testing.TB)
 	dir      string
 	launches []time.Time
+	earlier  string // what launches before the last have logged
 	internal *door
 	external *door
 }
@@ -59,6 +60,14 @@ func (n *Node) PID() int { return n.process.PID() }
 
 // Output is what the process has logged since its last launch.
 func (n *Node) Output() string { return n.process.Output() }
+
+// Log is what all launches have logged.
+func (n *Node) Log() string {
+	if len(n.launches) == 0 {
+		return ""
+	}
+	return n.earlier + n.Output()
+}
 
 // Kill ends the process as SIGKILL does.
 func (n *Node) Kill() { n.process.Kill() }
@@ -99,6 +108,7 @@ func (n *Node) Launch(t testing.TB) {
 			return nil
 		})
 	}
+	n.earlier = n.Log()
 	n.launches = append(n.launches, time.Now())
 	n.begin(t)
 	n.cluster.know(n)

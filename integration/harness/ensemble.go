@@ -106,10 +106,10 @@ func (m *Member) AwaitServing(t testing.TB) {
 	})
 }
 
-// Role is leader or follower, or "" while the server does not serve.
+// Role is leader, follower, or standalone for an ensemble of one; "" while the server does not serve.
 func (m *Member) Role() string {
 	answer := FourLetterWord(m.Address(), "srvr")
-	for _, role := range []string{"leader", "follower"} {
+	for _, role := range []string{"leader", "follower", "standalone"} {
 		if strings.Contains(answer, "Mode: "+role) {
 			return role
 		}
