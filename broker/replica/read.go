@@ -40,6 +40,9 @@ type ReadResult struct {
 	DivergingEpoch   int32 // -1: none
 	DivergingEnd     int64
 	PreferredReplica int32 // that the consumer shall read from instead; -1: none. Nothing was read then.
+	// Settled: the same read finds nothing else until the partition tells its watchers of a change, but for a log start
+	// that retention moves.
+	Settled bool
 }
 
 // unread is the result beside an error.
@@ -127,6 +130,7 @@ func (p *Partition) readInto(result *ReadResult, r *ReadRequest, log *storage.Lo
 		upTo = result.LastStableOffset
 	}
 	if r.Offset >= upTo {
+		result.Settled = true
 		return nil // in the range of the log, but not to be seen yet
 	}
 	slice, err := log.Read(r.Offset, upTo, r.MaxBytes, r.MinOne)

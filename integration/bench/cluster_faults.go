@@ -57,10 +57,6 @@ func killedOf(partitions int, controller bool) func(context.Context, *cluster, s
 		if _, err := produceTo(ctx, client, heir, topic, batch, (victim)%clusterBrokers); err != nil { // connects
 			return nil, err
 		}
-		m, err := c.meter()
-		if err != nil {
-			return nil, err
-		}
 		killed := time.Now()
 		c.brokers[victim-1].signal(syscall.SIGKILL)
 		first, last, err := takesOver(ctx, client, heir, topic, batch, led)
@@ -71,7 +67,6 @@ func killedOf(partitions int, controller bool) func(context.Context, *cluster, s
 		if err != nil {
 			return nil, err
 		}
-		_ = m
 		return figures{
 			"ms from SIGKILL, less the session's timeout": milliseconds(last.Sub(killed) - clusterSession),
 			"ms from the session's end to the first":      milliseconds(first.Sub(ended)),
@@ -86,8 +81,9 @@ const probeEvery = 5 * time.Millisecond
 // takesOver writes to each partition at its new leader until that has taken it: to one of them first, so that the
 // tries do not take the machine from those who are to make it the leader.
 func takesOver(ctx context.Context, client *kgo.Client, leader int32, topic string, batch record.Batch, partitions []int32) (first, last time.Time, err error) {
+	began := time.Now()
 	for left := partitions; len(left) > 0; {
-		if last.Sub(first) > startWithin || ctx.Err() != nil {
+		if time.Since(began) > startWithin || ctx.Err() != nil {
 			return first, last, fmt.Errorf("%d partitions of %d have not taken a write", len(left), len(partitions))
 		}
 		some := left
