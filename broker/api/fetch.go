@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
 
+	"github.com/kbroker/kbroker/broker/metadata"
 	"github.com/kbroker/kbroker/broker/replica"
 	"github.com/kbroker/kbroker/broker/server"
 	"github.com/kbroker/kbroker/protocol"
@@ -74,9 +75,14 @@ type fetchCall struct {
 	code      protocol.ErrorCode // of the answer as a whole
 	sessionID int32              // in the answer
 	items     []fetchItem
-	settled   bool  // something that is found shall be answered at once
-	again     bool  // it was read before and waits
-	bytes     int64 // that the last read found
+	next      []int32 // items that are to be read
+	total     int     // partitions that are fetched; items are those among them that have to be looked at
+	refused   int     // items of that kind
+	settled   bool    // something that is found shall be answered at once
+	bytes     int64   // of records in items
+
+	own   *replica.Watchlist // of a call without a session, made once
+	taken []*replica.Watch   // scratch
 
 	buf    []byte
 	parts  []part
@@ -93,8 +99,9 @@ type fetchItem struct {
 	wanted
 
 	partition *replica.Partition // nil when it was not found
-	watched   *replica.Partition // that wakes the fetch
+	watch     replica.Watch      // where there is no session
 	refused   bool               // by resolve: it is not read
+	looked    bool               // it was read before, in this call
 	code      protocol.ErrorCode
 	result    replica.ReadResult
 	leader    leader
@@ -108,7 +115,7 @@ type fetchPool struct{ pool sync.Pool }
 func (p *fetchPool) take(h *Handlers, c *server.Call) *fetchCall {
 	f, ok := p.pool.Get().(*fetchCall)
 	if !ok {
-		f = &fetchCall{h: h}
+		f = &fetchCall{h: h, own: replica.NewWatchlist()}
 		f.done, f.await = f.give, f.awaitBytes
 	}
 	f.call, f.version, f.request.Version = c, c.Header.Version, c.Header.Version
@@ -124,13 +131,13 @@ func (f *fetchCall) give() {
 	clear(forgotten)
 	f.request = kmsg.FetchRequest{Topics: topics[:0], ForgottenTopics: forgotten[:0]}
 	if cap(f.items) > largestItemsKept {
-		f.items, f.parts, f.chunks, f.request = nil, nil, nil, kmsg.FetchRequest{}
+		f.items, f.parts, f.chunks, f.request, f.next, f.taken = nil, nil, nil, kmsg.FetchRequest{}, nil, nil
 	}
 	if cap(f.buf) > largestKept {
 		f.buf = nil
 	}
 	f.call, f.use, f.code, f.sessionID, f.settled, f.bytes = nil, sessionUse{}, protocol.None, 0, false, 0
-	f.again = false
+	f.total, f.refused, f.next = 0, 0, f.next[:0]
 	f.items, f.parts, f.chunks, f.buf = f.items[:0], f.parts[:0], f.chunks[:0], f.buf[:0]
 	f.h.fetches.pool.Put(f)
 }
@@ -138,10 +145,7 @@ func (f *fetchCall) give() {
 // begin resolves session, limits and topics.
 func (f *fetchCall) begin() {
 	q := &f.request
-	f.replicaID = q.ReplicaID
-	if f.version >= 15 {
-		f.replicaID = q.ReplicaState.ID
-	}
+	f.replicaID = replicaOf(q)
 	f.isolation = replica.ReadUncommitted
 	switch {
 	case f.replicaID != consumerReplicaID:
@@ -158,52 +162,74 @@ func (f *fetchCall) begin() {
 		return
 	}
 	f.list()
-	f.resolve()
 }
 
-// list makes the items: of the session, or of the request where that names all partitions.
+// list makes the items: those of the session that have to be looked at, or those of the request where that names all
+// partitions.
 func (f *fetchCall) list() {
 	if s := f.use.session; s != nil {
 		f.sessionID = s.id
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for p := s.first; p != nil; p = p.next {
-			f.items = append(f.items, fetchItem{key: p.key, cached: p, wanted: p.wanted})
-		}
+		f.take(true)
 		return
 	}
+	image := f.h.rooms.Metadata.Load()
 	for i := range f.request.Topics {
 		t := &f.request.Topics[i]
 		for j := range t.Partitions {
 			q := &t.Partitions[j]
-			f.items = append(f.items, fetchItem{key: partitionKey{t.TopicID, t.Topic, q.Partition}, wanted: wantedOf(q)})
+			f.add(image, fetchItem{key: partitionKey{t.TopicID, t.Topic, q.Partition}, wanted: wantedOf(q)})
 		}
 	}
+	f.total = len(f.items)
 }
 
-// resolve finds the names of topic ids and refuses what does not exist. What it refuses does not keep the others from
-// waiting, as in Kafka: the client learns of it with the next answer.
-func (f *fetchCall) resolve() {
-	image := f.h.rooms.Metadata.Load()
-	for i := range f.items {
-		it := &f.items[i]
-		it.result, it.leader = nothingRead(), noLeader
-		topic, known := image.Topic(it.key.topic)
-		if f.version >= 13 {
-			if topic, known = image.TopicByID(it.key.topicID); !known {
-				it.refused, it.code = true, protocol.UnknownTopicID
-				continue
-			}
-		}
-		it.topic = it.key.topic
-		if known {
-			it.topic = topic.Name
-			_, known = topic.Partition(it.key.index)
-		}
-		if !known {
-			it.refused, it.code = true, protocol.UnknownTopicOrPartition
-		}
+// take has the items read that changed in the session. It reports false when another call took the session over.
+func (f *fetchCall) take(first bool) bool {
+	s := f.use.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.epoch != f.use.epoch {
+		return false
 	}
+	image := f.h.rooms.Metadata.Load()
+	s.take(first, f.call.Arrived, func(p *sessionPartition) {
+		if p.call != f.use.epoch {
+			p.call, p.at = f.use.epoch, int32(len(f.items))
+			f.add(image, fetchItem{key: p.key, cached: p, wanted: p.wanted})
+		} else if !first && !f.items[p.at].refused {
+			f.next = append(f.next, p.at)
+		}
+	})
+	f.total = len(s.partitions)
+	return true
+}
+
+// add adds an item, which is to be read. It finds the name of a topic id and refuses what does not exist. What it refuses
+// does not keep the others from waiting, as in Kafka: the client learns of it with the next answer.
+func (f *fetchCall) add(image *metadata.Image, it fetchItem) {
+	it.result, it.leader = nothingRead(), noLeader
+	topic, known := image.Topic(it.key.topic)
+	if f.version >= 13 {
+		topic, known = image.TopicByID(it.key.topicID)
+	}
+	switch {
+	case f.version >= 13 && !known:
+		it.refused, it.code = true, protocol.UnknownTopicID
+	case known:
+		it.topic = topic.Name
+		_, known = topic.Partition(it.key.index)
+	default:
+		it.topic = it.key.topic
+	}
+	if !known && !it.refused {
+		it.refused, it.code = true, protocol.UnknownTopicOrPartition
+	}
+	if it.refused {
+		f.refused++
+	} else {
+		f.next = append(f.next, int32(len(f.items)))
+	}
+	f.items = append(f.items, it)
 }
 
 // nothingRead is the result of a partition that was not read.
@@ -231,6 +257,11 @@ func (f *fetchCall) settleSession() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.epoch != f.use.epoch {
+		for i := range f.items {
+			if p := f.items[i].cached; !p.gone {
+				s.changes.Queue(&p.watch)
+			}
+		}
 		f.fail(protocol.InvalidFetchSessionEpoch) // another request took the session over
 		return
 	}
@@ -239,9 +270,7 @@ func (f *fetchCall) settleSession() {
 		r := &it.result
 		size := it.size()
 		it.omitted = !it.cached.news(it.code, r.HighWatermark, r.LogStartOffset, size, r.DivergingEpoch >= 0 || r.PreferredReplica >= 0)
-		if size > 0 {
-			s.moveToEnd(it.cached)
-		}
+		s.looked(it.cached, size > 0, r.Settled && it.code == protocol.None)
 	}
 }
 
@@ -249,7 +278,7 @@ func (f *fetchCall) createSession() {
 	s := newFetchSession(f.replicaID != consumerReplicaID, f.version >= 13, f.call.Arrived)
 	for i := range f.items {
 		it := &f.items[i]
-		p := s.put(it.key, it.wanted)
+		p := s.put(it.key, it.wanted, f.replicaID)
 		p.news(it.code, it.result.HighWatermark, it.result.LogStartOffset, 0, false)
 	}
 	s.size.Store(int32(len(s.partitions)))

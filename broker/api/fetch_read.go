@@ -12,45 +12,42 @@ import (
 	"github.com/kbroker/kbroker/protocol/record"
 )
 
-// read reads all partitions within the limits of the request.
+// read reads the items that are to be read, within the limits of the request.
 func (f *fetchCall) read() {
-	f.settled, f.bytes = false, 0
-	left := f.maxBytes
-	// From v3 on the first partition with records gives at least one batch, so that a client
-	// whose limits are below the size of a batch still moves on.
-	minOne := f.version >= 3
-	found := false
-	for i := range f.items {
+	for _, i := range f.next {
 		it := &f.items[i]
-		if it.refused {
-			continue
-		}
-		found = true
-		if err := f.readItem(it, left, minOne); err != nil {
+		f.bytes -= it.size()
+		it.release()
+		// From v3 on the first partition with records gives at least one batch, so that a client
+		// whose limits are below the size of a batch still moves on.
+		minOne := f.version >= 3 && f.bytes == 0
+		if err := f.readItem(it, max(f.maxBytes-f.bytes, 0), minOne); err != nil {
 			it.result = nothingRead()
 			f.failed(it, err)
 			f.settled = true
 			continue
 		}
-		if size := it.result.Slice.Len(); size > 0 {
-			f.bytes += size
-			left = max(left-size, 0)
-			minOne = false
-		}
+		f.bytes += it.result.Slice.Len()
 		f.settled = f.settled || it.result.DivergingEpoch >= 0 || it.result.PreferredReplica >= 0
 	}
-	f.settled = f.settled || !found
+	f.next = f.next[:0]
+	f.settled = f.settled || f.refused == f.total
 }
 
 func (f *fetchCall) readItem(it *fetchItem, left int64, minOne bool) (err error) {
 	if it.partition, err = f.h.hosted(it.topic, it.key.index); err != nil {
 		return err
 	}
+	if it.cached != nil {
+		f.use.session.observe(it.cached, it.partition)
+	}
 	var none [16]byte
 	if id := it.partition.TopicID(); f.version >= 13 && id != none && id != it.key.topicID {
 		return replica.ErrInconsistentTopicID
 	}
 	it.code, it.leader = protocol.None, noLeader
+	again := it.looked
+	it.looked = true
 	it.result, err = it.partition.Read(replica.ReadRequest{
 		Offset:           it.offset,
 		MaxBytes:         min(int64(it.maxBytes), left),
@@ -60,7 +57,7 @@ func (f *fetchCall) readItem(it *fetchItem, left int64, minOne bool) (err error)
 		LastFetchedEpoch: it.lastFetchedEpoch,
 		ReplicaID:        f.replicaID,
 		LogStartOffset:   it.logStartOffset,
-		Again:            f.again,
+		Again:            again,
 		Client:           f.version >= 11,
 		Rack:             f.request.Rack,
 		Listener:         f.call.Conn.Listener,
@@ -89,7 +86,7 @@ func (f *fetchCall) dropPart(it *fetchItem) error {
 		}
 	}
 	slice.Release()
-	slice.Size, it.result.Aborted = 0, nil
+	slice.Size, it.result.Aborted = 0, nil // what is left to be read keeps the result from being settled
 	return nil
 }
 
@@ -105,21 +102,27 @@ func (f *fetchCall) awaitBytes(ctx context.Context) server.Response {
 }
 
 func (f *fetchCall) wait(ctx context.Context) {
-	w := replica.NewWaiter()
-	f.watch(w)
-	defer f.unwatch(w)
+	changes := f.own
+	if s := f.use.session; s != nil {
+		changes = s.changes // which watches what was read already
+	} else {
+		f.watch()
+		defer f.unwatch()
+	}
 	timer := time.NewTimer(time.Until(f.deadline))
 	defer timer.Stop()
 	for over := false; ; {
 		// Look again only after registering, so that an append between the two still wakes us.
-		f.release()
-		f.again = true
+		if !f.changed() {
+			changes.Pass()
+			return
+		}
 		f.read()
 		if over || f.satisfied() {
 			return
 		}
 		select {
-		case <-w.C:
+		case <-changes.C:
 		case <-timer.C:
 			over = true
 		case <-f.call.Stopping():
@@ -130,32 +133,55 @@ func (f *fetchCall) wait(ctx context.Context) {
 	}
 }
 
-func (f *fetchCall) watch(w *replica.Waiter) {
+// changed has those items read that changed. It reports false when another call took the session over.
+func (f *fetchCall) changed() bool {
+	if f.use.session != nil {
+		return f.take(false)
+	}
+	f.taken = f.own.Take(f.taken[:0])
+	for _, w := range f.taken {
+		f.next = append(f.next, w.Slot)
+	}
+	clear(f.taken)
+	return true
+}
+
+// watch has a fetch without a session told of changes; all that it watches is to be read again.
+func (f *fetchCall) watch() {
 	for i := range f.items {
-		if p := f.items[i].partition; p != nil {
-			p.Watch(w)
-			f.items[i].watched = p
+		if it := &f.items[i]; it.partition != nil {
+			it.watch = replica.Watch{Slot: int32(i), ReplicaID: f.replicaID}
+			it.partition.Watch(f.own, &it.watch)
+			f.own.Queue(&it.watch)
 		}
 	}
 }
 
-func (f *fetchCall) unwatch(w *replica.Waiter) {
+// unwatch undoes watch, and leaves nothing behind for the next call.
+func (f *fetchCall) unwatch() {
 	for i := range f.items {
-		if p := f.items[i].watched; p != nil {
-			p.Unwatch(w)
-			f.items[i].watched = nil
-		}
+		f.items[i].watch.Unwatch()
+	}
+	f.taken = f.own.Take(f.taken[:0])
+	clear(f.taken)
+	select {
+	case <-f.own.C:
+	default:
 	}
 }
 
-// release lets go of what the last read holds.
+// release lets go of what the reads hold.
 func (f *fetchCall) release() {
 	for i := range f.items {
-		it := &f.items[i]
-		it.result.Slice.Release()
-		it.result.Slice.Size = 0
-		it.converted = nil
+		f.items[i].release()
 	}
+	f.bytes = 0
+}
+
+func (it *fetchItem) release() {
+	it.result.Slice.Release()
+	it.result.Slice.Size = 0
+	it.converted = nil
 }
 
 // size returns how many bytes of records the item gives.

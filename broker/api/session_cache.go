@@ -81,17 +81,29 @@ func (c *sessionCache) use(q *kmsg.FetchRequest, now time.Time) (sessionUse, pro
 // remove forgets a session.
 func (c *sessionCache) remove(id int32) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	s := c.sessions[id]
 	delete(c.sessions, id)
 	c.count.Set(float64(len(c.sessions)))
+	c.mu.Unlock()
+	if s != nil {
+		s.close()
+	}
 }
 
 // add gives a session its id and a place, if there is or can be made one. It returns the id, or 0.
 func (c *sessionCache) add(s *fetchSession, now time.Time) int32 {
+	var victim *fetchSession
+	defer func() {
+		if victim != nil {
+			victim.close()
+		}
+	}()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if int32(len(c.sessions)) >= c.slots() && !c.evictFor(s, now) {
-		return 0
+	if int32(len(c.sessions)) >= c.slots() {
+		if victim = c.evictFor(s, now); victim == nil {
+			return 0
+		}
 	}
 	for s.id == 0 || c.sessions[s.id] != nil {
 		s.id = rand.Int32()
@@ -104,8 +116,8 @@ func (c *sessionCache) add(s *fetchSession, now time.Time) int32 {
 
 // evictFor makes room for a newcomer: of the longest unused session if that is stale, else of the least
 // worthy one that is worth less than the newcomer. Followers are worth more than consumers, and then many partitions more
-// than few. c.mu is held. It looks at all sessions, which happens only while the cache is full.
-func (c *sessionCache) evictFor(newcomer *fetchSession, now time.Time) bool {
+// than few. It returns who gave way, or nil. c.mu is held. It looks at all sessions, which happens only while the cache is full.
+func (c *sessionCache) evictFor(newcomer *fetchSession, now time.Time) *fetchSession {
 	var oldest, least *fetchSession
 	for _, s := range c.sessions {
 		if oldest == nil || s.lastUsed.Load() < oldest.lastUsed.Load() {
@@ -120,12 +132,12 @@ func (c *sessionCache) evictFor(newcomer *fetchSession, now time.Time) bool {
 	if victim == nil || now.UnixNano()-victim.lastUsed.Load() <= int64(staleSession) {
 		victim = least
 		if victim == nil || !victim.worthLess(newcomer) {
-			return false
+			return nil
 		}
 	}
 	delete(c.sessions, victim.id)
 	c.evicted.Inc()
-	return true
+	return victim
 }
 
 func (s *fetchSession) worthLess(other *fetchSession) bool {

@@ -219,34 +219,50 @@ func TestNoSessionWithoutSlots(t *testing.T) {
 	}
 }
 
-func TestListOfASessionStaysWhole(t *testing.T) {
-	s := newFetchSession(false, false, time.Now())
-	order := func() (out []int32) {
-		for p := s.first; p != nil; p = p.next {
-			out = append(out, p.key.index)
-			if p.next == nil && s.last != p || p.next != nil && p.next.prev != p {
-				t.Error("links do not match")
+// A round looks at what changed, at what is asked, and at what it was not done with; and once in a while at all.
+func TestRoundsOfASessionLookAtWhatChanged(t *testing.T) {
+	start := time.Now()
+	s := newFetchSession(false, false, start)
+	put := func(i int32) *sessionPartition { return s.put(partitionKey{index: i}, wanted{}, consumerReplicaID) }
+	round := func(first bool, now time.Time) (out []int32) {
+		s.take(first, now, func(p *sessionPartition) {
+			if !slices.Contains(out, p.key.index) {
+				out = append(out, p.key.index)
 			}
-		}
+		})
 		return out
 	}
+	want := func(what string, got []int32, want ...int32) {
+		t.Helper()
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	var all []*sessionPartition
 	for i := range int32(4) {
-		s.put(partitionKey{index: i}, wanted{})
+		all = append(all, put(i))
 	}
-	at := func(i int32) *sessionPartition { return s.partitions[partitionKey{index: i}] }
-	s.moveToEnd(at(0))
-	s.moveToEnd(at(2))
-	s.moveToEnd(at(2))
-	s.remove(partitionKey{index: 3})
+	want("new", round(true, start), 0, 1, 2, 3)
+	s.looked(all[0], true, false)
+	s.looked(all[1], false, true)
+	s.looked(all[2], false, false)
+	s.looked(all[3], true, false)
+	put(3)
+	put(1)
+	want("while it waits", round(false, start), 2, 1)
+	s.looked(all[2], false, false)
+	s.looked(all[1], false, true)
+	want("those that gave are last", round(true, start), 2, 0, 3)
+	for _, p := range all {
+		s.looked(p, false, true)
+	}
+	want("nothing", round(true, start))
+	s.remove(partitionKey{index: 2})
 	s.remove(partitionKey{index: 9})
-	if got := order(); !slices.Equal(got, []int32{1, 0, 2}) {
-		t.Errorf("%v", got)
-	}
-	for _, i := range []int32{1, 2, 0} {
-		s.remove(partitionKey{index: i})
-		order()
-	}
-	if s.first != nil || s.last != nil {
-		t.Error("an empty list has ends")
-	}
+	put(0)
+	s.remove(partitionKey{index: 0})
+	got := round(true, start.Add(lookAtAll))
+	slices.Sort(got)
+	want("all", got, 1, 3)
+	want("and not again", round(true, start.Add(lookAtAll)))
 }

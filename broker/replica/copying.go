@@ -85,5 +85,5 @@ func (p *Partition) followMarks(log *storage.Log, f *Fetched) {
 		return
 	}
 	log.SetHighWatermark(to)
-	p.wake()
+	p.wake(onAnything)
 }

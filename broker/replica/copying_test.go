@@ -174,8 +174,8 @@ func TestAFollowerCopiesTheLogAndItsMarks(t *testing.T) {
 func TestTheHighWatermarkOfAFollowerNeverMovesBackNorAboveItsEnd(t *testing.T) {
 	h := newHost(t, vfs.NewMem())
 	p := h.apply(following(3, 2))
-	w := NewWaiter()
-	p.Watch(w)
+	w := NewWatchlist()
+	p.Watch(w, &Watch{ReplicaID: ConsumerID})
 	woken := func() bool {
 		select {
 		case <-w.C:

@@ -26,7 +26,7 @@ func (p *Partition) DeleteRecords(ctx context.Context, offset int64) (lowWaterma
 	}
 
 	lowWatermark = -1
-	err = p.await(ctx, func() (bool, error) {
+	err = p.await(ctx, onAnything, func() (bool, error) {
 		if _, err := p.lookLocked(-1, true); err != nil {
 			lowWatermark = -1
 			return false, err

@@ -17,7 +17,8 @@
 //	following.go       whom the fetchers are told to copy, and the position of a follower
 //	copying.go         a follower appends what its leader answered
 //	cutting.go         a follower cuts what its leader does not have
-//	wait.go            waiters, and those who wait for the high watermark
+//	wait.go            those who wait for the high watermark
+//	watch.go           fetches and fetch sessions that are told which partitions changed
 //	read.go            fetches of consumers and followers
 //	preferred.go       the replica from which a consumer shall read instead (KIP-392)
 //	offsets.go         ListOffsets, OffsetForLeaderEpoch, producers

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -77,7 +78,7 @@ func (p *Partition) leave(to role) {
 	p.role, p.leaderID = to, metadata.NoLeader
 	p.tenure++
 	p.isr, p.followers = isr{}, nil
-	p.wake()
+	p.wake(onAnything)
 }
 
 // follower finds what is known of a follower. p.mu is held.
@@ -103,16 +104,35 @@ func (p *Partition) noteFetch(r *ReadRequest, result *ReadResult, epoch int32, l
 	defer p.mu.Unlock()
 	f := p.follower(r.ReplicaID)
 	if f == nil || p.role != leader || p.leaderEpoch != epoch {
+		result.Settled = false
 		return nil // deposed since: the offset says nothing about the log as it is now
 	}
 	moved, startMoved := r.Offset != f.end, r.LogStartOffset > f.logStart
 	f.fetched(r.Offset, r.LogStartOffset, leaderEnd, now)
 	change := p.maybeExpand(f)
 	// The low watermark of DeleteRecords hangs on the followers' starts, everything else on their ends.
-	if advanced := moved && p.advance(); advanced || startMoved {
-		p.wake()
+	happened := happening(0)
+	if moved && p.advance() {
+		happened |= onHighWatermark
+	}
+	if startMoved {
+		happened |= onLogStart
+	}
+	if happened != 0 {
+		p.wake(happened)
 	}
 	// This broker led in one epoch all along, so what was read is what the high watermark is about.
 	result.HighWatermark = p.log.HighWatermark()
+	result.Settled = result.Settled && p.settledForLocked(f.id)
 	return change
 }
+
+// settledFor reports whether a follower may be left alone while nothing changes: one that is to join the in-sync replicas has to
+// be looked at until it did.
+func (p *Partition) settledFor(id int32) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.settledForLocked(id)
+}
+
+func (p *Partition) settledForLocked(id int32) bool { return slices.Contains(p.isr.committed, id) }

@@ -125,6 +125,6 @@ func (m *Manager) swapLog(p *Partition, step func() (storage.Copied, error)) (sw
 		moved.SetHighWatermark(p.log.HighWatermark()) // which followers may have moved meanwhile
 	}
 	p.log = moved
-	p.wake()
+	p.wake(onAnything)
 	return true, nil
 }

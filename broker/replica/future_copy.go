@@ -208,7 +208,7 @@ func (w *mover) step(log *storage.Log) (storage.Copied, error) {
 	w.buf = buf
 	if err == nil && future.LogStartOffset() > start {
 		w.p.mu.Lock()
-		w.p.wake()
+		w.p.wake(onAnything)
 		w.p.mu.Unlock()
 	}
 	return c, err

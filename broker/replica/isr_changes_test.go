@@ -311,9 +311,9 @@ func TestARefusedReplicaIsProposedOnceForEachFetch(t *testing.T) {
 	h := newHost(t, vfs.NewMem())
 	p := h.apply(leading(3, []int32{1}, []int32{1, 2}))
 	fetchAs(t, p, 2, 0)
-	waiting := NewWaiter()
-	p.Watch(waiting)
-	defer p.Unwatch(waiting)
+	waiting, watch := NewWatchlist(), &Watch{ReplicaID: 2}
+	p.Watch(waiting, watch)
+	defer watch.Unwatch()
 	h.proposed().answer(ISRAnswer{}, ErrISRRefused)
 	select {
 	case <-waiting.C:

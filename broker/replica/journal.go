@@ -164,7 +164,7 @@ func (j *Journal) awaiting(partition int32, p *Partition, timeout time.Duration,
 	j.wait.Go(func() {
 		ctx, cancel := context.WithTimeout(j.ctx, timeout)
 		defer cancel()
-		err := p.await(ctx, reached)
+		err := p.await(ctx, onHighWatermark|onRole, reached)
 		if errors.Is(err, context.Canceled) {
 			err = ErrNotLeader // whoever comes back finds another coordinator
 		}

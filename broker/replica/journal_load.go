@@ -44,7 +44,7 @@ func (j *Journal) Settled(ctx context.Context, partition, leaderEpoch int32, end
 	if err != nil {
 		return j.failed("await replicas of", partition, err)
 	}
-	return j.failed("await replicas of", partition, p.await(ctx, func() (bool, error) {
+	return j.failed("await replicas of", partition, p.await(ctx, onHighWatermark|onRole, func() (bool, error) {
 		v, err := p.lookLocked(leaderEpoch, true)
 		if err != nil {
 			return false, err

@@ -244,7 +244,7 @@ func TestCommittedAwaitsTheReplicas(t *testing.T) {
 			defer p.mu.Unlock()
 			p.isr.committed = []int32{1} // in the same leader epoch
 			p.log.SetHighWatermark(2)
-			p.wake()
+			p.wake(onAnything)
 		}, kerr.NotEnoughReplicasAfterAppend},
 		{"until the end", func(_ *host, _ *Partition, j *Journal) { j.Close() }, kerr.NotLeaderForPartition},
 	} {
@@ -293,7 +293,7 @@ func TestSettledAwaitsWhoeverMightLead(t *testing.T) {
 		wantWaiting(t, second)
 		p.mu.Lock()
 		p.isr.committed = []int32{1} // too few to move the high watermark, and nobody else can lead
-		p.wake()
+		p.wake(onAnything)
 		p.mu.Unlock()
 		wantResult(t, second, nil)
 

@@ -41,7 +41,7 @@ func (p *Partition) becomeLeader(s *State, log *storage.Log) error {
 	p.leaderEpoch, p.partitionEpoch = s.LeaderEpoch, s.PartitionEpoch
 	p.advance()
 	// Fetches that wait here asked for another epoch or another role.
-	p.wake()
+	p.wake(onAnything)
 	p.env.log.Info("became leader", p.fields(
 		zap.Int32("leader_epoch", s.LeaderEpoch), zap.Int32("partition_epoch", s.PartitionEpoch),
 		zap.Int64("log_end_offset", start), zap.Int64("high_watermark", log.HighWatermark()),
@@ -121,15 +121,15 @@ func (p *Partition) mayAppend(acks int16, expectedEpoch int32) (log *storage.Log
 	}
 }
 
-// appended moves the high watermark after an append, and wakes who waits for either end. A waiter for the high
-// watermark may be woken by the append and wait on; sorting waiters by what they wait for has not been worth it.
+// appended moves the high watermark after an append, and wakes who waits for either end.
 func (p *Partition) appended() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.role == leader {
-		p.advance()
+	happened := onAppend
+	if p.role == leader && p.advance() {
+		happened |= onHighWatermark
 	}
-	p.wake()
+	p.wake(happened)
 }
 
 // advance moves the high watermark as far as the replicas allow, and tells whether it moved. p.mu is held, this broker

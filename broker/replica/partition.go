@@ -57,7 +57,8 @@ type Partition struct {
 	followers []progress // a leader's: all replicas but this one
 	// leaderHigh is the leader's high watermark, as a follower was last told.
 	leaderHigh int64
-	waiters    []*Waiter
+	waiters    []*waiter
+	watches    []*Watch
 }
 
 // env is what all partitions of a Manager share.

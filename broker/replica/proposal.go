@@ -81,7 +81,7 @@ func (p *Partition) answered(c *ISRChange, a *ISRAnswer, err error) {
 		p.env.log.Info("controller rejected the in-sync replicas, back to the committed ones", p.fields(
 			zap.Int32s("proposed", c.ISR), zap.Int32s("isr", p.isr.committed), zap.Error(err))...)
 		if p.advance() {
-			p.wake()
+			p.wake(onHighWatermark)
 		}
 	default:
 		p.env.log.Warn("in-sync replicas not changed, retrying", p.fields(zap.Int32s("proposed", c.ISR), zap.Error(err))...)
@@ -101,7 +101,7 @@ func (p *Partition) commit(a *ISRAnswer) {
 	p.isr = isr{committed: slices.Clone(a.ISR)}
 	p.partitionEpoch = a.PartitionEpoch
 	p.advance()
-	p.wake()
+	p.wake(onAnything)
 	p.env.log.Info("isr updated", p.fields(zap.Int32s("isr", a.ISR), zap.Int32("partition_epoch", a.PartitionEpoch),
 		zap.Bool("under_min_isr", len(a.ISR) < p.minInSync()), zap.Int64("high_watermark", p.log.HighWatermark()))...)
 }

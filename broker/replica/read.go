@@ -42,6 +42,9 @@ type ReadResult struct {
 	DivergingEpoch   int32 // -1: none
 	DivergingEnd     int64
 	PreferredReplica int32 // that the consumer shall read from instead; -1: none. Nothing was read then.
+	// Settled: the same read finds nothing else until the partition tells its watchers of a change, but for a log start
+	// that retention moves.
+	Settled bool
 }
 
 // unread is the result beside an error.
@@ -95,7 +98,9 @@ func (p *Partition) Read(r ReadRequest) (ReadResult, error) {
 	}
 	if r.ReplicaID >= 0 {
 		p.fed(result.Slice.Size)
-		if !r.Again {
+		if r.Again {
+			result.Settled = result.Settled && p.settledFor(r.ReplicaID)
+		} else {
 			p.followerFetched(&r, &result, v.leaderEpoch, logEnd)
 		}
 	}
@@ -131,6 +136,7 @@ func (p *Partition) readInto(result *ReadResult, r *ReadRequest, log *storage.Lo
 		upTo = result.LastStableOffset
 	}
 	if r.Offset >= upTo {
+		result.Settled = true
 		return nil // in the range of the log, but not to be seen yet
 	}
 	slice, err := log.Read(r.Offset, upTo, r.MaxBytes, r.MinOne)

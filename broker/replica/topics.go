@@ -151,7 +151,7 @@ func (p *Partition) configured(c *config.Topic) {
 	}
 	p.log.SetConfig(c.Log)
 	if p.role == leader && p.advance() {
-		p.wake()
+		p.wake(onAnything)
 	}
 }
 

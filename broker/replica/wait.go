@@ -6,22 +6,27 @@ import (
 	"fmt"
 )
 
-// Waiter is woken when something that a fetch waits for may have changed in one of its partitions. Register, look, then
-// wait: a change between looking and waiting leaves its mark in C.
-type Waiter struct{ C chan struct{} } // capacity 1, sent without blocking
+// waiter is woken when what it waits for may have come. Register, look, then wait: a change between looking and waiting
+// leaves its mark in c.
+type waiter struct {
+	c  chan struct{} // capacity 1, sent without blocking
+	on happening
+}
 
-// NewWaiter makes a waiter that any number of partitions may wake.
-func NewWaiter() *Waiter { return &Waiter{C: make(chan struct{}, 1)} }
+func (w *waiter) wake() {
+	select {
+	case w.c <- struct{}{}:
+	default: // it has been told and has not looked yet
+	}
+}
 
-// Watch has w woken at every append, advance of the high watermark, follower's progress or change of role, until Unwatch.
-func (p *Partition) Watch(w *Waiter) {
+func (p *Partition) register(w *waiter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waiters = append(p.waiters, w)
 }
 
-// Unwatch undoes one Watch.
-func (p *Partition) Unwatch(w *Waiter) {
+func (p *Partition) unregister(w *waiter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, other := range p.waiters {
@@ -35,22 +40,12 @@ func (p *Partition) Unwatch(w *Waiter) {
 	}
 }
 
-// wake wakes all waiters without blocking or allocating. p.mu is held.
-func (p *Partition) wake() {
-	for _, w := range p.waiters {
-		select {
-		case w.C <- struct{}{}:
-		default: // it has been told and has not looked yet
-		}
-	}
-}
-
 // AwaitHighWatermark returns once the high watermark is above what was appended, or with the reason it never will:
 // ErrNotLeader, ErrNotEnoughReplicasAfterAppend, ErrStorage, or ErrTimedOut when ctx's deadline passes. Where the high
 // watermark is there already, as with one replica, it returns at once, whatever ctx. This broker must have led all the
 // time since the append, though in whatever epochs: one that leads again, sooner than anybody looked, may have cut it.
 func (p *Partition) AwaitHighWatermark(ctx context.Context, a Appended) error {
-	return p.await(ctx, func() (bool, error) {
+	return p.await(ctx, onHighWatermark|onRole, func() (bool, error) {
 		ok, err := p.reached(a.LastOffset+1, anyEpoch)
 		if err == nil && p.tenure != a.tenure {
 			return false, ErrNotLeader
@@ -76,8 +71,8 @@ func (p *Partition) reached(offset int64, epoch int32) (bool, error) {
 	return true, nil
 }
 
-// await waits until done says so. done is called with p.mu held.
-func (p *Partition) await(ctx context.Context, done func() (bool, error)) error {
+// await waits until done says so, which is asked upon what happens. It is called with p.mu held.
+func (p *Partition) await(ctx context.Context, on happening, done func() (bool, error)) error {
 	p.mu.Lock()
 	ok, err := done()
 	p.mu.Unlock()
@@ -85,9 +80,9 @@ func (p *Partition) await(ctx context.Context, done func() (bool, error)) error 
 		return err
 	}
 
-	w := NewWaiter()
-	p.Watch(w)
-	defer p.Unwatch(w)
+	w := &waiter{c: make(chan struct{}, 1), on: on}
+	p.register(w)
+	defer p.unregister(w)
 	for {
 		// Look again only after registering, so that an advance between the two still wakes us.
 		p.mu.Lock()
@@ -97,7 +92,7 @@ func (p *Partition) await(ctx context.Context, done func() (bool, error)) error 
 			return err
 		}
 		select {
-		case <-w.C:
+		case <-w.c:
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return ErrTimedOut

@@ -123,8 +123,8 @@ func TestWhoeverWaitsLearnsThatTheLeaderIsGone(t *testing.T) {
 				defer h.close()
 				p := h.apply(leading(0, []int32{1, 2}, []int32{1, 2}))
 				result := awaiting(t.Context(), p, appendTo(t, p, 1))
-				w := NewWaiter()
-				p.Watch(w)
+				w := NewWatchlist()
+				p.Watch(w, &Watch{ReplicaID: ConsumerID})
 				depose(h)
 				wantResult(t, result, ErrNotLeader)
 				select {
@@ -184,9 +184,10 @@ func TestAShrunkISRIsToldAfterTheAppend(t *testing.T) {
 func TestWakingAllocatesNothing(t *testing.T) {
 	h := newHost(t, vfs.NewMem())
 	p := h.apply(leading(0, []int32{1}, []int32{1}))
-	full, empty := NewWaiter(), NewWaiter()
-	for _, w := range []*Waiter{full, empty, full} {
-		p.Watch(w)
+	full, empty := NewWatchlist(), NewWatchlist()
+	watches := []*Watch{{ReplicaID: ConsumerID}, {ReplicaID: 2}, {ReplicaID: 2}}
+	for i, l := range []*Watchlist{full, empty, full} {
+		p.Watch(l, watches[i])
 	}
 	full.C <- struct{}{}
 	if n := testing.AllocsPerRun(100, p.appended); n != 0 {
@@ -197,9 +198,13 @@ func TestWakingAllocatesNothing(t *testing.T) {
 	default:
 		t.Error("not woken")
 	}
-	p.Unwatch(full)
-	p.Unwatch(empty)
-	if len(p.waiters) != 1 || p.waiters[0] != full {
+	if got := full.Take(nil); len(got) != 1 || got[0] != watches[2] { // a consumer sees nothing before the high watermark moves
+		t.Errorf("%d changed", len(got))
+	}
+	watches[0].Unwatch()
+	watches[1].Unwatch()
+	watches[1].Unwatch()
+	if len(p.watches) != 1 || p.watches[0] != watches[2] {
 		t.Error("one Unwatch undid more than one Watch")
 	}
 }
@@ -207,13 +212,26 @@ func TestWakingAllocatesNothing(t *testing.T) {
 func TestAnAppendWakesAFetch(t *testing.T) {
 	h := newHost(t, vfs.NewMem())
 	p := h.apply(leading(0, []int32{1, 2}, []int32{1, 2}))
-	w := NewWaiter()
-	p.Watch(w)
-	defer p.Unwatch(w)
-	appendTo(t, p, 1) // for followers
-	<-w.C
-	fetchAs(t, p, 2, 1) // for consumers
-	<-w.C
+	followers, consumers := NewWatchlist(), NewWatchlist()
+	p.Watch(followers, &Watch{ReplicaID: 2})
+	p.Watch(consumers, &Watch{ReplicaID: ConsumerID})
+	appendTo(t, p, 1)
+	<-followers.C
+	select {
+	case <-consumers.C:
+		t.Error("consumers are woken before there is something to see")
+	default:
+	}
+	fetchAs(t, p, 2, 1)
+	<-consumers.C
+	select {
+	case <-followers.C:
+		t.Error("followers are woken by the high watermark")
+	default:
+	}
+	if len(followers.Take(nil)) != 1 { // but are told of it with the next answer
+		t.Error("followers do not hear of the high watermark")
+	}
 }
 
 // TestAnAppendOfAFormerTenureIsNotAcknowledged has this broker lead, follow and lead again before anybody looked: its

@@ -30,6 +30,10 @@ type options struct {
 	crash      int    // MB written before kbroker is killed
 	many       int    // partitions of the topic that shows what empty partitions cost
 	offsets    int    // committed offsets that a coordinator loads
+
+	cluster     bool   // three brokers rather than one
+	profileBase int    // port below those at which the brokers of a cluster serve /debug/pprof; 0: they do not
+	logLevel    string // of the brokers of a cluster
 }
 
 func main() {
@@ -47,6 +51,9 @@ func main() {
 	flag.IntVar(&o.crash, "crash-mb", 2048, "size of the log that kbroker is killed with; 0: not")
 	flag.IntVar(&o.many, "many", 10_000, "partitions of the topic of empty partitions; 0: not")
 	flag.IntVar(&o.offsets, "offsets", 1_000_000, "committed offsets that a coordinator loads; 0: not")
+	flag.BoolVar(&o.cluster, "cluster", false, "measure clusters of three brokers")
+	flag.IntVar(&o.profileBase, "profile-base", 0, "broker N of a cluster serves /debug/pprof at this port plus N")
+	flag.StringVar(&o.logLevel, "log-level", "error", "of the brokers of a cluster; their logs go to the temporary folder unless it is error")
 	floorAt := flag.String("floor", "", "internal: serve as the floor at this address")
 	floorDir := flag.String("floor-dir", "", "internal: folder of the floor's files")
 	flag.Parse()
@@ -86,19 +93,33 @@ func run(ctx context.Context, o options) error {
 	}
 	load := loadAverage()
 	results := newResults()
-	if err := runRounds(ctx, o, dir, results); err != nil {
+	if err := measure(ctx, o, dir, results); err != nil {
 		return err
 	}
-	if err := runLifecycle(ctx, o, dir, results); err != nil {
-		return err
+	names := []string{floorName, kbrokerName}
+	if o.cluster {
+		names = []string{kbrokerName, singleName}
 	}
-	if err := results.print(os.Stdout, o.kafka); err != nil {
+	if o.kafka {
+		names = append(names, kafkaName)
+	}
+	if err := results.print(os.Stdout, names); err != nil {
 		return err
 	}
 	// Where others use the machine too, CPU figures are a little high and times mean little.
 	_, err = fmt.Printf("\n%d cores, data in %s, %d rounds of %d MB; load average before: %s\n",
 		runtime.NumCPU(), o.dir, o.rounds, o.megabytes, load)
 	return err
+}
+
+func measure(ctx context.Context, o options, dir string, results *results) error {
+	if o.cluster {
+		return runCluster(ctx, o, dir, results)
+	}
+	if err := runRounds(ctx, o, dir, results); err != nil {
+		return err
+	}
+	return runLifecycle(ctx, o, dir, results)
 }
 
 // loadAverage is how many threads wanted to run in the last minute.

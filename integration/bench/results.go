@@ -50,11 +50,8 @@ func (r *results) median(scenario, subject, figure string) (float64, bool) {
 
 // print writes a Markdown table: a row for each figure of each scenario, a column for each
 // subject, and kbroker's ratio to the others.
-func (r *results) print(w io.Writer, withKafka bool) error {
-	names, others := []string{floorName, kbrokerName}, []string{floorName}
-	if withKafka {
-		names, others = append(names, kafkaName), append(others, kafkaName)
-	}
+func (r *results) print(w io.Writer, names []string) error {
+	others := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == kbrokerName })
 	head := append([]string{"scenario", "figure"}, names...)
 	for _, other := range others {
 		head = append(head, "kbroker to "+other)
