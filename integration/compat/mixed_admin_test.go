@@ -76,7 +76,7 @@ func configChanges(m *mixed) {
 		topic := fmt.Sprintf("configured-%d", controller.ID)
 		m.create(controller, topic, map[string]string{"retention.ms": "7200000"}, []int32{1, 2, 3})
 		// A broker that has the topic must find its config.
-		if config, node := m.c.Stat(m, "/config/topics/"+topic), m.c.Stat(m, "/brokers/topics/"+topic); config == nil || node == nil || config.Czxid >= node.Czxid {
+		if config, node := m.c.Stat(m, "/config/topics/"+topic), m.c.Stat(m, "/brokers/topics/"+topic); config == nil || node == nil || config.Czxid > node.Czxid {
 			m.Errorf("%s was created before its config", topic)
 		}
 		for i, through := range m.c.Nodes {

@@ -40,7 +40,7 @@ func controllersInTurn(m *mixed) {
 			m.Logf("controller %d killed: progress after %.2fs", dying.ID, l.AwaitProgress(m, soon).Seconds())
 			successor := m.c.Controller(m)
 			m.checkElected(successor, before)
-			dying.Restart(m)
+			m.restart(dying)
 			m.inSync("in-turn", everywhere...)
 			m.serves(fmt.Sprintf("after-%d", dying.ID))
 		}
@@ -100,7 +100,7 @@ func controlledShutdowns(m *mixed) {
 					m.Errorf("broker %d has stopped, shutdown-%d has leader %d, in sync %v", stopped.ID, p, s.Leader, s.ISR)
 				}
 			}
-			stopped.Restart(m)
+			m.restart(stopped)
 		}
 	})
 }
@@ -156,7 +156,7 @@ func deletions(m *mixed) {
 		if m.c.Stat(m, "/admin/delete_topics/"+topic) == nil {
 			m.Errorf("%s is gone for controller %d although broker %d still has it", topic, controller.ID, away.ID)
 		}
-		away.Restart(m)
+		m.restart(away)
 		m.gone(topic)
 	}
 }

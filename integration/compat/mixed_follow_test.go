@@ -117,7 +117,7 @@ func diverging(m *mixed) {
 		})
 		m.c.Network.Heal()
 		m.produce(topic, "kept", 50, append(careless, kgo.ProducerLinger(50*time.Millisecond))...)
-		first.Restart(m)
+		m.restart(first)
 		m.inSync(topic, replicas)
 		m.produce(topic, "at last", 5)
 		m.c.AwaitSameBytes(m, topic, 1, soon)

@@ -24,6 +24,7 @@ const soon = 45 * time.Second
 // Apache Kafka show which of the things seen here are Kafka's own.
 type mixed struct {
 	*testing.T
+	owner *testing.T // whose end ends the brokers, whichever scenario has started them again
 	c     *cluster.Cluster
 	kafka *cluster.Node
 	ours  [2]*cluster.Node
@@ -40,7 +41,7 @@ func TestMixed(t *testing.T) {
 		"zookeeper.session.timeout.ms": "4000",
 		"auto.leader.rebalance.enable": "false", // leaders stay where a scenario has put them
 	}})
-	m := &mixed{t, c, c.Node(1), [2]*cluster.Node{c.Node(2), c.Node(3)}}
+	m := &mixed{t, t, c, c.Node(1), [2]*cluster.Node{c.Node(2), c.Node(3)}}
 	for _, scenario := range []struct {
 		name string
 		tell func(m *mixed)
@@ -57,7 +58,7 @@ func TestMixed(t *testing.T) {
 		{"A14-configs", configChanges},
 	} {
 		t.Run(scenario.name, func(t *testing.T) {
-			m := &mixed{t, m.c, m.kafka, m.ours}
+			m := &mixed{t, m.owner, m.c, m.kafka, m.ours}
 			m.whole()
 			scenario.tell(m)
 			m.whole()
@@ -81,12 +82,19 @@ func (m *mixed) whole() {
 	for _, n := range m.c.Nodes {
 		n.Resume()
 		if n.Dead() {
-			n.Restart(m)
+			m.restart(n)
 		}
 	}
 	for _, n := range m.c.Nodes {
 		m.c.AwaitRegistered(m, n)
 	}
+}
+
+// restart launches a broker again and waits until it serves.
+func (m *mixed) restart(n *cluster.Node) {
+	m.Helper()
+	n.Launch(m.owner)
+	n.AwaitReady(m)
 }
 
 // client connects to a broker first, and to whichever its metadata names then.
