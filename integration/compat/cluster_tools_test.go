@@ -82,7 +82,7 @@ func (o clusterOperator) file(t *testing.T, name, format string, args ...any) st
 
 // TestClusterTools does the round of an operator of three brokers with the tools of each release.
 func TestClusterTools(t *testing.T) {
-	e := harness.StartEnsemble(t, 3)
+	e := harness.StartEnsemble(t, 1)
 	for _, version := range versions {
 		t.Run(version, func(t *testing.T) {
 			o := clusterOperator{version: version, folder: t.TempDir(), dirs: map[int32][]string{}}
