@@ -48,9 +48,11 @@ type change struct {
 // ErrStaleControllerEpoch (also for a leader epoch that is not newer), ErrInconsistentTopicID, ErrUnknownPartition (this
 // broker is no replica), ErrStorage; anything else went wrong on the way and may be tried again.
 func (m *Manager) Apply(ctx context.Context, controllerID, controllerEpoch int32, states []State) []error {
+	start := time.Now()
+	unread := m.readTopics(ctx, states)
 	m.applyMu.Lock()
 	defer m.applyMu.Unlock()
-	start := time.Now()
+	defer m.dropEmptyTopics(states)
 	errs := make([]error, len(states))
 	if err := m.mayChange(controllerEpoch); err != nil {
 		for i := range errs {
@@ -60,14 +62,13 @@ func (m *Manager) Apply(ctx context.Context, controllerID, controllerEpoch int32
 	}
 
 	changes := m.admit(states, errs)
-	m.loadTopics(ctx, changes, errs)
+	m.findTopics(ctx, changes, unread, errs)
 	offline := m.anyDirOffline(changes)
 	each(len(changes), func(i int) {
 		if c := &changes[i]; errs[c.at] == nil {
 			errs[c.at] = m.apply(c, offline)
 		}
 	})
-	m.dropEmptyTopics(changes)
 	m.direct(changes)
 	m.announce(changes)
 	m.resumeMoves(changes)

@@ -33,10 +33,11 @@ type moves struct {
 
 type move struct {
 	p     *Partition
-	busy  bool      // a thread is at it
-	again bool      // added once more meanwhile
-	after time.Time // not before
-	full  bool      // it has been said that there is no space
+	moved *Partition // p as it was when a thread took the move; the thread's
+	busy  bool       // a thread is at it
+	again bool       // added once more meanwhile
+	after time.Time  // not before
+	full  bool       // it has been said that there is no space
 }
 
 // add begins a move or goes on with it; it is safe to add what is there.
@@ -80,7 +81,7 @@ func (s *moves) take(now time.Time) (mv *move, next time.Time, changed <-chan st
 		}
 	}
 	if mv != nil {
-		mv.busy, mv.again = true, false
+		mv.busy, mv.again, mv.moved = true, false, mv.p
 		return mv, time.Time{}, nil
 	}
 	if s.changed == nil {
@@ -130,7 +131,7 @@ func (m *Manager) moveLogs(ctx context.Context) {
 			}
 			continue
 		}
-		w := &mover{m: m, p: mv.p, buf: buf}
+		w := &mover{m: m, p: mv.moved, buf: buf}
 		done, err := w.run(ctx)
 		buf = w.buf
 		m.moves.give(mv, m.judge(ctx, mv, done, err))
@@ -147,12 +148,12 @@ func (m *Manager) judge(ctx context.Context, mv *move, done bool, err error) boo
 	case errors.Is(err, storage.ErrDiskFull):
 		if !mv.full {
 			mv.full = true
-			m.log.Warn("move to another log directory waits for space", mv.p.fields(zap.Error(err))...)
+			m.log.Warn("move to another log directory waits for space", mv.moved.fields(zap.Error(err))...)
 		}
 		return false
 	default:
 		m.log.Error("move to another log directory failed, to be tried again when the partition changes or is told to move again",
-			mv.p.fields(zap.Error(err))...)
+			mv.moved.fields(zap.Error(err))...)
 		return true
 	}
 }

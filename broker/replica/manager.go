@@ -47,8 +47,7 @@ type Manager struct {
 	checkpointErrors  atomic.Uint64
 	moves             moves
 
-	// applyMu lets one change of roles happen at a time; it is held across disk work and the reading of topics'
-	// configuration.
+	// applyMu lets one change of roles happen at a time; it is held across disk work.
 	applyMu    sync.Mutex
 	closed     bool            // guarded by applyMu
 	failedDirs map[string]bool // guarded by applyMu

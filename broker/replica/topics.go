@@ -25,41 +25,61 @@ type topic struct {
 	partitions []*Partition // guarded by Manager.mu
 }
 
-// loadTopics finds the topic of every change, reading the overrides of those that this broker did not host yet. The
-// configuration of a log must be that of the topic from its first record on: a compacted topic never takes a record
-// without a key. The changes of a topic that cannot be read fail.
-func (m *Manager) loadTopics(ctx context.Context, changes []change, errs []error) {
+// readTopics makes the topics of states known and reads the overrides of those that this broker does not host yet. That is done
+// before m.applyMu is taken: ZooKeeper may be out of reach while the controller is not, and then metadata and everything else
+// that it tells of must still be heard. It returns which topics could not be read, and why.
+func (m *Manager) readTopics(ctx context.Context, states []State) map[string]error {
 	var untold []*topic
+	seen := map[string]bool{}
+	for i := range states {
+		if name := states[i].Topic; !seen[name] {
+			seen[name] = true
+			if t := m.topicNamed(name); !m.told(t) {
+				untold = append(untold, t)
+			}
+		}
+	}
+	errs := make([]error, len(untold))
+	each(len(untold), func(i int) { errs[i] = m.loadTopic(ctx, untold[i]) })
+	failed := map[string]error{}
+	for i, err := range errs {
+		if err != nil {
+			failed[untold[i].name] = err
+		}
+	}
+	return failed
+}
+
+// findTopics finds the topic of every change. The configuration of a log must be that of the topic from its first record
+// on: a compacted topic never takes a record without a key. So changes of a topic that could not be read fail. One that
+// was forgotten since it was read is read here.
+func (m *Manager) findTopics(ctx context.Context, changes []change, unread map[string]error, errs []error) {
 	for i := range changes {
 		c := &changes[i]
-		t, isNew := m.topicNamed(c.state.Topic)
-		if c.topic = t; isNew {
-			untold = append(untold, t)
+		c.topic = m.topicNamed(c.state.Topic)
+		if m.told(c.topic) {
+			continue
 		}
-	}
-	failures := make([]error, len(untold))
-	each(len(untold), func(i int) { failures[i] = m.loadTopic(ctx, untold[i]) })
-
-	failed := make(map[*topic]error)
-	for i, err := range failures {
-		if err != nil {
-			failed[untold[i]] = err
+		if unread[c.topic.name] == nil {
+			unread[c.topic.name] = m.loadTopic(ctx, c.topic)
 		}
-	}
-	for i := range changes {
-		if err := failed[changes[i].topic]; err != nil {
-			errs[changes[i].at] = err
-		}
+		errs[c.at] = unread[c.topic.name]
 	}
 }
 
+func (m *Manager) told(t *topic) bool {
+	m.configMu.Lock()
+	defer m.configMu.Unlock()
+	return t.told
+}
+
 // topicNamed finds a topic, making one with the default configuration when there is none.
-func (m *Manager) topicNamed(name string) (t *topic, isNew bool) {
+func (m *Manager) topicNamed(name string) *topic {
 	m.mu.RLock()
-	t = m.topics[name]
+	t := m.topics[name]
 	m.mu.RUnlock()
 	if t != nil {
-		return t, false
+		return t
 	}
 	t = &topic{name: name}
 	m.configMu.Lock()
@@ -67,8 +87,11 @@ func (m *Manager) topicNamed(name string) (t *topic, isNew bool) {
 	t.config.Store(m.effective(nil))
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if other := m.topics[name]; other != nil {
+		return other // made meanwhile
+	}
 	m.topics[name] = t
-	return t, true
+	return t
 }
 
 func (m *Manager) loadTopic(ctx context.Context, t *topic) error {
@@ -178,12 +201,12 @@ func (m *Manager) unhost(p *Partition) {
 	}
 }
 
-// dropEmptyTopics forgets topics that loadTopics made and none of whose partitions could be hosted.
-func (m *Manager) dropEmptyTopics(changes []change) {
+// dropEmptyTopics forgets topics that readTopics made and none of whose partitions could be hosted.
+func (m *Manager) dropEmptyTopics(states []State) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for i := range changes {
-		if t := changes[i].topic; len(t.partitions) == 0 {
+	for i := range states {
+		if t := m.topics[states[i].Topic]; t != nil && len(t.partitions) == 0 {
 			delete(m.topics, t.name)
 		}
 	}

@@ -2,12 +2,15 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/kbroker/kbroker/broker/metadata"
 	"github.com/kbroker/kbroker/storage/vfs"
 )
 
@@ -67,6 +70,32 @@ func TestAChangeToldWhileTheTopicIsReadWins(t *testing.T) {
 	if got := p.TopicConfig().Rules.MaxMessageBytes; got != 2 {
 		t.Errorf("max.message.bytes %d", got)
 	}
+}
+
+// TestWhileATopicIsReadTheControllerIsHeard: ZooKeeper may be away, and the controller not.
+func TestWhileATopicIsReadTheControllerIsHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, vfs.NewMem())
+		defer h.close()
+		ctx, cancel := context.WithCancel(t.Context())
+		h.topicOverrides = func(ctx context.Context, _ string) (map[string]string, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		applied := make(chan []error, 1)
+		go func() { applied <- h.Apply(ctx, 9, 5, []State{leading(0, []int32{1}, []int32{1})}) }()
+		synctest.Wait()
+		if _, err := h.UpdateMetadata(5, -1, metadata.Update{ControllerID: 9}); err != nil || h.metadata.Load().ControllerID != 9 {
+			t.Errorf("controller %d, %v", h.metadata.Load().ControllerID, err)
+		}
+		cancel()
+		if errs := <-applied; !errors.Is(errs[0], context.Canceled) {
+			t.Errorf("applied: %v", errs)
+		}
+		if len(h.topics) > 0 {
+			t.Error("keeps a topic that it does not host")
+		}
+	})
 }
 
 func TestTopicsWithoutOverridesShareTheirConfiguration(t *testing.T) {
