@@ -34,6 +34,14 @@ var kafkaUsual = []usual{
 		regexp.MustCompile(`^\[Controller id=\d+ epoch=\d+\] Controller \d+ epoch \d+ failed to change state for partition \S+ from OfflinePartition to OnlinePartition`),
 		"the same, as the controller sees it",
 	},
+	{
+		regexp.MustCompile(`^\[RequestSendThread controllerId=\d+\] Controller \d+ fails to send a request to broker`),
+		"a controller has resigned while it waited to ask a paused or dead broker again: the thread is interrupted",
+	},
+	{
+		regexp.MustCompile(`^\[Controller id=\d+\] Error (while electing or becoming controller|processing event Reelect)`),
+		"the session of a paused broker has ended while it became the controller",
+	},
 }
 
 // ourUsual are errors of kbroker's own.
