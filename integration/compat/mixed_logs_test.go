@@ -24,7 +24,8 @@ type usual struct {
 	why  string
 }
 
-// kafkaUsual are errors that three brokers of Apache Kafka log as well when this test is told on them.
+// kafkaUsual are errors that three brokers of Apache Kafka log as well when this test is told on them; the second they log
+// whenever all in-sync replicas of a partition are away, which a slow machine brings about.
 var kafkaUsual = []usual{
 	{
 		regexp.MustCompile(`^\[Broker id=\d+\] Received LeaderAndIsrRequest .* cannot become follower since the new leader -1 is unavailable`),
@@ -33,6 +34,22 @@ var kafkaUsual = []usual{
 	{
 		regexp.MustCompile(`^\[Controller id=\d+ epoch=\d+\] Controller \d+ epoch \d+ failed to change state for partition \S+ from OfflinePartition to OnlinePartition`),
 		"the same, as the controller sees it",
+	},
+	{
+		regexp.MustCompile(`^\[RequestSendThread controllerId=\d+\] Controller \d+ fails to send a request to broker`),
+		"a controller has resigned while it waited to ask a paused or dead broker again: the thread is interrupted",
+	},
+	{
+		regexp.MustCompile(`^\[Controller id=\d+\] Error (while electing or becoming controller|processing event Reelect)`),
+		"the session of a paused broker has ended while it became the controller",
+	},
+	{
+		regexp.MustCompile(`^\[Controller id=\d+\] Failed to update ISR for partition`),
+		"the session of a paused controller has ended while it wrote",
+	},
+	{
+		regexp.MustCompile(`^\[KafkaApi-\d+\] Unexpected error handling request RequestHeader\(apiKey=UPDATE_METADATA`),
+		"a controller that was paused goes on with what its successor has overtaken",
 	},
 }
 
