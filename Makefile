@@ -9,7 +9,7 @@ SEEDS ?= 200
 OUT ?= bin/kbroker
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test race simulate fuzz lint bench planted compat cluster cluster-local clean docs
+.PHONY: help build run test race simulate fuzz lint bench bench-cluster planted compat cluster cluster-local clean docs
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -42,6 +42,9 @@ lint: ## vet, staticcheck, gofumpt and the house rules
 
 bench: build ## measure kbroker beside the floor of the machine (and Apache Kafka, where a JDK and Maven are)
 	$(GO) run ./integration/bench -broker bin/kbroker
+
+bench-cluster: build ## measure three kbrokers beside one, and beside three Apache Kafka brokers, where a JDK and Maven are
+	$(GO) run ./integration/bench -cluster -broker bin/kbroker
 
 planted: ## plant bugs into copies of the tree and see the fault tests catch each
 	scripts/install-test-deps

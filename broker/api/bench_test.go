@@ -1,6 +1,8 @@
 package api
 
 import (
+	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -8,6 +10,7 @@ import (
 
 	"github.com/kbroker/kbroker/broker/server"
 	"github.com/kbroker/kbroker/protocol/record"
+	"github.com/kbroker/kbroker/storage"
 )
 
 func BenchmarkFetch(b *testing.B) {
@@ -43,4 +46,42 @@ func release(r server.Response) {
 		}
 	}
 	r.Done()
+}
+
+// BenchmarkFollowersRound is a follower's fetch in its session, of which one partition has a new record.
+func BenchmarkFollowersRound(b *testing.B) {
+	for _, partitions := range []int32{1, 1000, 10_000} {
+		b.Run(fmt.Sprint("partitions=", partitions), func(b *testing.B) {
+			x := newBroker(b)
+			x.apply("t", partitions, 1, []int32{1, 2}, []int32{1, 2})
+			follower := func(q *kmsg.FetchRequest) {
+				q.ReplicaState.ID = 2
+				q.MaxWaitMillis = 0
+			}
+			all := make(map[int32]int64)
+			for i := range partitions {
+				all[i] = 0
+			}
+			id := x.ask(fetchRequest(17, "t", all, follower, inSession(0, 0))).(*kmsg.FetchResponse).SessionID
+			if r := x.ask(fetchRequest(17, "t", nil, follower, inSession(id, 1))).(*kmsg.FetchResponse); r.ErrorCode != 0 {
+				b.Fatal(r.ErrorCode)
+			}
+			p, err := x.rooms.Replicas.Partition("t", 0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			records := batch(b, record.BatchOptions{}, "x")
+			epoch := int32(1)
+			b.ReportAllocs()
+			for b.Loop() {
+				a, err := p.AppendAsLeader(record.Trust(bytes.Clone(records)), 1, storage.FromClient)
+				if err != nil {
+					b.Fatal(err)
+				}
+				epoch++
+				c := call(fetchRequest(17, "t", map[int32]int64{0: a.LastOffset}, follower, inSession(id, epoch)))
+				release(x.Handle(b.Context(), c).Response)
+			}
+		})
+	}
 }

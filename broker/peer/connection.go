@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kbroker/kbroker/broker/socket"
 )
 
 // ErrClosed ends requests of a Connection that was closed.
@@ -34,7 +36,8 @@ type Connection struct {
 	options Options
 
 	turn   chan struct{} // capacity 1: who put something in it owns the fields up to the next gap
-	reader *bufio.Reader // of mu.conn
+	reader *bufio.Reader // of quick
+	quick  *socket.Quick // of mu.conn
 	next   int32         // correlation id of the next request
 	frame  []byte        // the encoded request, kept for its memory
 
@@ -154,7 +157,7 @@ func (c *Connection) exchange(ctx context.Context, r kmsg.Request, response kmsg
 	correlationID := c.next
 	c.next = (c.next + 1) & 0x7fffffff
 	c.frame = appendRequest(c.frame[:0], r, correlationID, c.options.ClientID)
-	_, err = conn.Write(c.frame)
+	_, err = c.quick.Write(c.frame)
 	if cap(c.frame) > readStep {
 		c.frame = nil // one large request shall not hold its memory for good
 	}
@@ -191,7 +194,8 @@ func (c *Connection) connect(ctx context.Context) (net.Conn, error) {
 		conn.Close() // nobody else would
 		return nil, ErrClosed
 	}
-	c.mu.conn, c.reader = conn, bufio.NewReader(conn)
+	c.mu.conn, c.quick = conn, socket.New(conn)
+	c.reader = bufio.NewReader(c.quick)
 	return conn, nil
 }
 

@@ -329,3 +329,45 @@ func TestARefusedReplicaIsProposedOnceForEachFetch(t *testing.T) {
 	fetchAs(t, p, 2, 0)
 	h.proposed()
 }
+
+// A session does not read for a follower that has nothing to fetch. It is in touch by the session's rounds, and only by them.
+func TestAQuietFollowerIsInTouchBySession(t *testing.T) {
+	for name, c := range map[string]struct {
+		rounds, behind, dropped bool
+	}{
+		"rounds go on":                   {rounds: true},
+		"it fell silent":                 {dropped: true},
+		"rounds go on, but it is behind": {rounds: true, behind: true, dropped: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t, vfs.NewMem())
+				defer h.close()
+				p := h.apply(leading(0, []int32{1, 2}, []int32{1, 2}))
+				session, watch := NewWatchlist(), &Watch{ReplicaID: 2}
+				p.Watch(session, watch)
+				end := appendTo(t, p, 5)
+				if c.behind {
+					end = 2
+				}
+				fetchAs(t, p, 2, end)
+				session.Take(nil) // for the append, and for the high watermark
+				if r := fetchAs(t, p, 2, end); r.Settled == c.behind {
+					t.Fatalf("settled: %t", r.Settled)
+				} else if r.Settled {
+					session.Rest(watch)
+				}
+				for range 120 {
+					time.Sleep(500 * time.Millisecond)
+					if c.rounds {
+						session.Take(nil)
+					}
+				}
+				appendTo(t, p, 1)
+				if got := p.maybeShrink(30*time.Second) != nil; got != c.dropped {
+					t.Errorf("dropped: %t", got)
+				}
+			})
+		})
+	}
+}

@@ -137,11 +137,7 @@ func (c *cluster) command(o options, dir string, id int, address string) func() 
 	}
 	return func() *exec.Cmd {
 		cmd := exec.Command(o.broker, args...)
-		if o.logLevel != "error" {
-			if f, err := os.OpenFile(filepath.Join(os.TempDir(), fmt.Sprint("bench-broker", id, ".log")), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err == nil {
-				cmd.Stdout, cmd.Stderr = f, f
-			}
-		}
+		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 		return cmd
 	}
 }

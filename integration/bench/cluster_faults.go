@@ -54,7 +54,7 @@ func killedOf(partitions int, controller bool) func(context.Context, *cluster, s
 				led = append(led, p)
 			}
 		}
-		if _, err := produceTo(ctx, client, heir, topic, batch, (victim)%clusterBrokers); err != nil { // connects
+		if _, err := produceTo(ctx, client, heir, topic, batch, victim%clusterBrokers); err != nil { // connects
 			return nil, err
 		}
 		killed := time.Now()

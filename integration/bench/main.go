@@ -53,7 +53,7 @@ func main() {
 	flag.IntVar(&o.offsets, "offsets", 1_000_000, "committed offsets that a coordinator loads; 0: not")
 	flag.BoolVar(&o.cluster, "cluster", false, "measure clusters of three brokers")
 	flag.IntVar(&o.profileBase, "profile-base", 0, "broker N of a cluster serves /debug/pprof at this port plus N")
-	flag.StringVar(&o.logLevel, "log-level", "error", "of the brokers of a cluster; their logs go to the temporary folder unless it is error")
+	flag.StringVar(&o.logLevel, "log-level", "error", "of the brokers of a cluster, who log to standard error")
 	floorAt := flag.String("floor", "", "internal: serve as the floor at this address")
 	floorDir := flag.String("floor-dir", "", "internal: folder of the floor's files")
 	flag.Parse()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -286,11 +287,16 @@ func await(ctx context.Context, done func() error) error {
 	}
 }
 
+// freeAddress is one that was free a moment ago, below the ports that systems give to outgoing connections, which others
+// would take before the server has it.
 func freeAddress() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "127.0.0.1:0" // the server's own error will tell
+	const first, count = 11_000, 20_000
+	for range 100 {
+		address := fmt.Sprint("127.0.0.1:", first+rand.IntN(count))
+		if l, err := net.Listen("tcp", address); err == nil {
+			l.Close()
+			return address
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return "127.0.0.1:0" // the server's own error will tell
 }

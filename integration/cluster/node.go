@@ -93,6 +93,12 @@ func (n *Node) Dead() bool {
 func (n *Node) Restart(t testing.TB) {
 	t.Helper()
 	n.Launch(t)
+	n.AwaitReady(t)
+}
+
+// AwaitReady returns once the process that was launched last serves.
+func (n *Node) AwaitReady(t testing.TB) {
+	t.Helper()
 	n.process.AwaitReady(t)
 }
 

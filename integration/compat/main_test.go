@@ -1,6 +1,7 @@
 //go:build compat
 
-// Package compat runs Apache Kafka's own programs, of 3.9 and 4.x, against kbroker. It needs a
+// Package compat runs Apache Kafka's own programs, of 3.9 and 4.x, against kbroker, and its brokers beside kbroker in one
+// cluster (mixed*_test.go). KBROKER_CLUSTER=kafka,kafka,kafka tells the same of Apache Kafka alone. It needs a
 // JDK and Maven, which scripts/install-test-deps compat installs; the jars come from Maven.
 package compat
 

@@ -5,10 +5,10 @@ package compat
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/kbroker/kbroker/integration/cluster"
@@ -24,6 +24,7 @@ const soon = 45 * time.Second
 // Apache Kafka show which of the things seen here are Kafka's own.
 type mixed struct {
 	*testing.T
+	owner *testing.T // whose end ends the brokers, whichever scenario has started them again
 	c     *cluster.Cluster
 	kafka *cluster.Node
 	ours  [2]*cluster.Node
@@ -37,10 +38,10 @@ func TestMixed(t *testing.T) {
 		kinds = cluster.Kinds()
 	}
 	c := cluster.Start(t, harness.StartEnsemble(t, 1), cluster.Options{Peers: peers, Kinds: kinds, Config: map[string]string{
-		"zookeeper.session.timeout.ms": "3000",
+		"zookeeper.session.timeout.ms": "4000",
 		"auto.leader.rebalance.enable": "false", // leaders stay where a scenario has put them
 	}})
-	m := &mixed{t, c, c.Node(1), [2]*cluster.Node{c.Node(2), c.Node(3)}}
+	m := &mixed{t, t, c, c.Node(1), [2]*cluster.Node{c.Node(2), c.Node(3)}}
 	for _, scenario := range []struct {
 		name string
 		tell func(m *mixed)
@@ -57,14 +58,18 @@ func TestMixed(t *testing.T) {
 		{"A14-configs", configChanges},
 	} {
 		t.Run(scenario.name, func(t *testing.T) {
-			m := &mixed{t, m.c, m.kafka, m.ours}
+			m := &mixed{t, m.owner, m.c, m.kafka, m.ours}
 			m.whole()
 			scenario.tell(m)
 			m.whole()
 		})
 	}
 	t.Run("logs", func(t *testing.T) {
+		dir := t.ArtifactDir() // with go test -artifacts they stay
 		for _, n := range c.Nodes {
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d.log", n.Kind, n.ID)), []byte(n.Log()), 0o644); err != nil {
+				t.Error(err)
+			}
 			checkLog(t, n)
 		}
 	})
@@ -77,12 +82,19 @@ func (m *mixed) whole() {
 	for _, n := range m.c.Nodes {
 		n.Resume()
 		if n.Dead() {
-			n.Restart(m)
+			m.restart(n)
 		}
 	}
 	for _, n := range m.c.Nodes {
 		m.c.AwaitRegistered(m, n)
 	}
+}
+
+// restart launches a broker again and waits until it serves.
+func (m *mixed) restart(n *cluster.Node) {
+	m.Helper()
+	n.Launch(m.owner)
+	n.AwaitReady(m)
 }
 
 // client connects to a broker first, and to whichever its metadata names then.
@@ -140,7 +152,9 @@ func (m *mixed) knows(n *cluster.Node, topic string, partitions int) {
 // produce sends records with acks=all, or with acks=1, and waits for them.
 func (m *mixed) produce(topic, what string, count int, options ...kgo.Opt) {
 	m.Helper()
-	c := m.client(m.kafka, append([]kgo.Opt{kgo.RecordPartitioner(kgo.RoundRobinPartitioner())}, options...)...)
+	c := m.client(m.kafka, append([]kgo.Opt{
+		kgo.SeedBrokers(m.c.Bootstrap()...), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()),
+	}, options...)...)
 	defer c.Close()
 	records := make([]*kgo.Record, count)
 	for i := range records {
@@ -152,23 +166,25 @@ func (m *mixed) produce(topic, what string, count int, options ...kgo.Opt) {
 // careless are the options of a producer for which a leader's word is enough.
 var careless = []kgo.Opt{kgo.RequiredAcks(kgo.LeaderAck()), kgo.DisableIdempotentWrite()}
 
+// everywhere is the assignment of partitions with a replica on every broker; each broker leads two of them.
+var everywhere = [][]int32{{1, 2, 3}, {2, 3, 1}, {3, 1, 2}, {1, 3, 2}, {2, 1, 3}, {3, 2, 1}}
+
 // underLoad runs a part of a scenario while clients write to and read from a topic with a replica on every broker, and checks
-// what they saw. The topic is created through a broker; each leads two of its partitions.
+// what they saw. The topic is created through a broker.
 func (m *mixed) underLoad(topic string, through *cluster.Node, part func(l *load.Load)) {
 	m.Helper()
-	assignment := [][]int32{{1, 2, 3}, {2, 3, 1}, {3, 1, 2}, {1, 3, 2}, {2, 1, 3}, {3, 2, 1}}
-	m.create(through, topic, map[string]string{"min.insync.replicas": "2"}, assignment...)
+	m.create(through, topic, map[string]string{"min.insync.replicas": "2"}, everywhere...)
 	addresses := map[int32]string{}
 	for _, n := range m.c.Nodes {
 		addresses[n.ID] = n.Address()
 	}
-	l := load.Start(m, load.Options{Brokers: addresses, Topic: topic, Partitions: len(assignment)})
+	l := load.Start(m, load.Options{Brokers: addresses, Topic: topic, Partitions: len(everywhere)})
 	l.AwaitProgress(m, soon)
 	l.AwaitCommits(m, soon)
 	part(l)
 	m.whole()
 	l.AwaitProgress(m, soon)
-	m.inSync(topic, assignment...)
+	m.inSync(topic, everywhere...)
 	h := l.Finish(m)
 	h.StaleCoordinators = true // a broker may be paused
 	for _, err := range l.Failures() {
@@ -177,18 +193,9 @@ func (m *mixed) underLoad(topic string, through *cluster.Node, part func(l *load
 	if found := history.Check(h); len(found) > 0 {
 		m.Errorf("%d violations:\n%s", len(found), history.Report(found))
 	}
-	m.c.AwaitSameBytes(m, topic, len(assignment), soon)
+	m.c.AwaitSameBytes(m, topic, len(everywhere), soon)
 	silence, partition := h.LongestSilence(0)
 	m.Logf("%s: %d records acknowledged, %d read; longest silence %.2fs (partition %d)", topic, len(h.Acks), len(h.Reads), silence.Seconds(), partition)
 	m.ask(through, deleteTopic(topic))
 	m.gone(topic)
-}
-
-// preferred lets the first replica of every partition lead again.
-func (m *mixed) preferred(topic string) {
-	m.Helper()
-	harness.Eventually(m, soon, func() error {
-		_, err := kadm.NewClient(m.client(m.kafka)).ElectLeaders(harness.Context(m), kadm.ElectPreferredReplica, kadm.TopicsSet{})
-		return err
-	})
 }

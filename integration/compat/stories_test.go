@@ -5,9 +5,11 @@ package compat
 import (
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/kbroker/kbroker/integration/cluster"
 	"github.com/kbroker/kbroker/integration/harness"
 	"github.com/kbroker/kbroker/integration/story"
 )
@@ -36,6 +38,21 @@ func TestGroupStories(t *testing.T) {
 				harness.NeedConsumerProtocol(t)
 			}
 			story.Tell(t, harness.StartSubject(t, peers, nil), c)
+		})
+	}
+}
+
+// TestGroupStoriesOnACluster tells a group's story on a cluster whose coordinator dies and moves, with librdkafka and Java.
+func TestGroupStoriesOnACluster(t *testing.T) {
+	told := []string{"confluent-cooperative-sticky", "java-cooperative-4.3.0"}
+	e := harness.StartEnsemble(t, 1)
+	for _, c := range storyClients(t) {
+		if !slices.Contains(told, c.Name) {
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			kinds := []cluster.Kind{cluster.KBroker, cluster.KBroker, cluster.KBroker}
+			story.TellOnCluster(t, cluster.Start(t, e, cluster.Options{Kinds: kinds, Config: story.ClusterConfig()}), c)
 		})
 	}
 }

@@ -113,12 +113,12 @@ func (c *conductor) partition(t *testing.T) int32 {
 	if err != nil {
 		t.Fatalf("list topics: %v", err)
 	}
-	// As String.hashCode in Java, of which the sign is cut off.
+	// As String.hashCode in Java, without its sign.
 	var hash int32
 	for _, r := range c.group {
 		hash = 31*hash + r
 	}
-	return (hash & 0x7fffffff) % int32(len(topics[offsetsTopic].Partitions))
+	return max(hash, -hash) % int32(len(topics[offsetsTopic].Partitions))
 }
 
 // coordinator is the broker that leads the group's partition.
