@@ -24,6 +24,7 @@ type Plan struct {
 	Calm      bool          // one fault at a time; only then machines lose power
 	Admin     bool          // topics come and go, replicas move
 	Dirs      int           // log directories of each broker
+	Narrow    bool          // followers fetch little at a time, and take long to catch up
 	Log       zapcore.Level
 	ClientLog kgo.LogLevel
 	Delay     time.Duration // of links
@@ -43,6 +44,7 @@ func NewPlan(seed uint64) Plan {
 		Calm:      rng.IntN(2) == 0,
 		Admin:     rng.IntN(2) == 0,
 		Dirs:      1 + rng.IntN(2),
+		Narrow:    rng.IntN(3) == 0,
 		Log:       zapcore.InfoLevel,
 		ClientLog: kgo.LogLevelWarn,
 		Delay:     time.Duration(50+rng.IntN(2000)) * time.Microsecond,
@@ -53,7 +55,7 @@ func NewPlan(seed uint64) Plan {
 
 // settings are those of Kafka, with times shortened so that a run holds more.
 func (p Plan) settings() map[string]string {
-	return map[string]string{
+	settings := map[string]string{
 		"offsets.topic.replication.factor":              "3",
 		"offsets.topic.num.partitions":                  "3",
 		"default.replication.factor":                    "3",
@@ -73,6 +75,10 @@ func (p Plan) settings() map[string]string {
 		"replica.high.watermark.checkpoint.interval.ms": "1000",
 		"controlled.shutdown.retry.backoff.ms":          "500",
 	}
+	if p.Narrow {
+		settings["replica.fetch.max.bytes"], settings["replica.fetch.response.max.bytes"] = "1024", "4096"
+	}
+	return settings
 }
 
 // recoverWithin is how long, in virtual time, a healed cluster may take until all replicas are in sync.
