@@ -40,6 +40,8 @@ func TestMixed(t *testing.T) {
 	c := cluster.Start(t, harness.StartEnsemble(t, 1), cluster.Options{Peers: peers, Kinds: kinds, Config: map[string]string{
 		"zookeeper.session.timeout.ms": "4000",
 		"auto.leader.rebalance.enable": "false", // leaders stay where a scenario has put them
+		// Apache Kafka allocates it anew when message.max.bytes changes, and has little memory.
+		"log.cleaner.dedupe.buffer.size": "8388608",
 	}})
 	m := &mixed{t, t, c, c.Node(1), [2]*cluster.Node{c.Node(2), c.Node(3)}}
 	for _, scenario := range []struct {
