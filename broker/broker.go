@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -71,6 +72,7 @@ type Broker struct {
 	failures chan error         // the first reason to stop that is not the operator's
 
 	health *Health
+	built  atomic.Bool   // the rooms are there; before, no directory has a replica that could go offline
 	ready  chan struct{} // closed when clients are served
 }
 
@@ -216,15 +218,14 @@ func (b *Broker) openLogs(ctx context.Context, o Options, overrides map[string]m
 
 // dirFailed tells the controller, through ZooKeeper, that replicas here went offline; with the
 // last directory the broker ends, as Kafka does.
+//
+// One that is found while logs are loaded is nothing to tell: the controller learns of it from the answers to its LeaderAndIsr.
 func (b *Broker) dirFailed(ctx context.Context, dir string, err error) {
-	b.replicas.DirFailed(dir, err)
-	online := 0
-	for _, d := range b.logs.Dirs() {
-		if d.Err == nil {
-			online++
-		}
+	if !b.built.Load() {
+		return
 	}
-	if online == 0 {
+	b.replicas.DirFailed(dir, err)
+	if !b.anyDirOnline() {
 		b.fail(fmt.Errorf("no log directory is left online, the last was %s: %w", dir, err))
 		return
 	}
@@ -232,6 +233,10 @@ func (b *Broker) dirFailed(ctx context.Context, dir string, err error) {
 		b.log.Error("log directory failure could not be reported to the controller",
 			zap.String("dir", dir), zap.Error(err))
 	}
+}
+
+func (b *Broker) anyDirOnline() bool {
+	return slices.ContainsFunc(b.logs.Dirs(), func(d storage.Dir) bool { return d.Err == nil })
 }
 
 // build makes the rooms that stand on ZooKeeper and the logs.
@@ -287,10 +292,14 @@ func (b *Broker) build(o Options, listeners []server.Listener) {
 	})
 	b.health.watchDirs(b.replicas.Dirs)
 	b.config.OnChange(func([]string) { b.replicas.BrokerConfigChanged() })
+	b.built.Store(true)
 }
 
 // join registers the broker, follows the configuration, and serves.
 func (b *Broker) join(ctx, background context.Context) error {
+	if !b.anyDirOnline() { // the last one may have failed before anybody was told
+		return errors.New("no log directory is left online")
+	}
 	registered := make(chan struct{})
 	b.spawn("controller", func() error { return b.control.Run(background, registered) })
 	select {

@@ -9,6 +9,8 @@
 //	broker/api         one file per Kafka API; wire structs end there
 //	broker/controller  the elected brain: partition and replica state machines
 //	broker/replica     hosted partitions: roles, ISR, high watermark, waiters
+//	broker/fetcher     copies the logs of leaders
+//	broker/alterisr    the in-sync replicas that leaders propose to the controller
 //	broker/metadata    the broker's image of the cluster
 //	broker/peer        outgoing connections to brokers
 //	broker/config      every configuration key, static and dynamic
@@ -37,6 +39,6 @@
 //  6. configuration changes followed, settings of groups read
 //  7. requests served; ready once the controller has told us of ourselves
 //
-// Stop is the reverse; the session ends last, so that the registration is gone only
+// HandOver has others lead first. Stop is the reverse; the session ends last, so that the registration is gone only
 // when the logs are closed.
 package broker

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -31,12 +32,14 @@ func TestReplicasMoveUnderLoad(t *testing.T) {
 	t.Parallel()
 	const topic, partitions = "moving", 3
 	b, dirs := twoDirs(t, nil)
-	c := harness.NewClient(t, b.Address())
-	harness.CreateTopic(t, c, topic, partitions, map[string]string{"segment.bytes": "262144"})
+	c := harness.NewClient(t, b.Address(), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	harness.CreateTopic(t, c, topic, partitions, map[string]string{"segment.bytes": "1048576"})
+	addBulk(t, c, topic, partitions)
 	load := startLoad(t, b.Address(), topic, partitions)
 	load.awaitMore(t, 1000)
 
-	setMoveRate(t, c, "20000")
+	setMoveRate(t, c, "1") // so that each thread stands still after its first chunk
+	b.AwaitOutput(t, "dynamic config changed", clientDeadline)
 	moveTo(t, c, topic, partitions, dirs[1])
 	harness.Eventually(t, clientDeadline, func() error {
 		copies, _ := whereabouts(t, c, topic)
@@ -68,7 +71,18 @@ func TestReplicasMoveUnderLoad(t *testing.T) {
 	expectLoad(t, b, topic, load.acked)
 }
 
-// expectLoad reads everything that a load was acknowledged, once and in order.
+// bulk is records of each partition that make its log longer than what a move copies at once.
+const bulk = 4
+
+func addBulk(t *testing.T, c *kgo.Client, topic string, partitions int32) {
+	t.Helper()
+	value := bytes.Repeat([]byte("bulk"), 150_000)
+	for p := range partitions * bulk {
+		harness.Produce(t, c, &kgo.Record{Topic: topic, Partition: p % partitions, Key: []byte("bulk"), Value: value})
+	}
+}
+
+// expectLoad reads everything that a load was acknowledged behind the bulk, once and in order.
 func expectLoad(t *testing.T, b *harness.Broker, topic string, acked []int) {
 	t.Helper()
 	total := 0
@@ -76,7 +90,10 @@ func expectLoad(t *testing.T, b *harness.Broker, topic string, acked []int) {
 		total += n
 	}
 	seen := make([]int, len(acked))
-	for _, r := range harness.Consume(t, b.Address(), topic, total) {
+	for _, r := range harness.Consume(t, b.Address(), topic, total+bulk*len(acked)) {
+		if r.Key != nil {
+			continue
+		}
 		if want := fmt.Sprint(seen[r.Partition]); string(r.Value) != want {
 			t.Fatalf("partition %d offset %d holds %q, want %q: lost, repeated or out of order", r.Partition, r.Offset, r.Value, want)
 		}
@@ -153,16 +170,6 @@ func count(logs map[int32]kadm.DescribedLogDirPartition, dir string) (n int) {
 	return n
 }
 
-// partitionIn is one of the partitions whose logs are in a directory.
-func partitionIn(logs map[int32]kadm.DescribedLogDirPartition, dir string) int32 {
-	for p, l := range logs {
-		if l.Dir == dir {
-			return p
-		}
-	}
-	return -1
-}
-
 func awaitMoved(t *testing.T, c *kgo.Client, topic string, partitions int, dir string) {
 	t.Helper()
 	harness.Eventually(t, 2*clientDeadline, func() error {
@@ -173,89 +180,124 @@ func awaitMoved(t *testing.T, c *kgo.Client, topic string, partitions int, dir s
 	})
 }
 
-// TestFailedLogDirectory breaks one log directory of two, and then the other.
-func TestFailedLogDirectory(t *testing.T) {
-	t.Parallel()
-	const topic, partitions = "spread", 4
-	b, dirs := twoDirs(t, map[string]string{"replica.high.watermark.checkpoint.interval.ms": "200"})
-	c := harness.NewClient(t, b.Address(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.RecordRetries(0))
-	harness.CreateTopic(t, c, topic, partitions, nil)
-	for p := range int32(partitions) {
-		harness.Produce(t, c, &kgo.Record{Topic: topic, Partition: p, Value: []byte("before")})
-	}
-	_, logs := whereabouts(t, c, topic)
-	if count(logs, dirs[0]) != 2 || count(logs, dirs[1]) != 2 {
-		t.Fatalf("logs %+v", logs)
-	}
+// spread is a topic with logs in two directories.
+type spread struct {
+	b    *harness.Broker
+	c    *kgo.Client
+	dirs [2]string
+	logs map[int32]kadm.DescribedLogDirPartition
+}
 
-	repair := breakDir(t, dirs[1])
-	harness.Produce(t, c, &kgo.Record{Topic: topic, Partition: partitionIn(logs, dirs[1]), Value: []byte("before")})
+const spreadPartitions = 4
+
+func startSpread(t *testing.T) *spread {
+	t.Helper()
+	b, dirs := twoDirs(t, map[string]string{"replica.high.watermark.checkpoint.interval.ms": "200"})
+	s := &spread{b: b, dirs: dirs}
+	s.c = harness.NewClient(t, b.Address(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.RecordRetries(0))
+	harness.CreateTopic(t, s.c, "spread", spreadPartitions, nil)
+	s.produce(t)
+	_, s.logs = whereabouts(t, s.c, "spread")
+	if count(s.logs, dirs[0]) != 2 || count(s.logs, dirs[1]) != 2 {
+		t.Fatalf("logs %+v", s.logs)
+	}
+	return s
+}
+
+// produce produces a record to every partition.
+func (s *spread) produce(t *testing.T) {
+	t.Helper()
+	for p := range int32(spreadPartitions) {
+		harness.Produce(t, s.c, &kgo.Record{Topic: "spread", Partition: p, Value: []byte("v")})
+	}
+}
+
+// breakDir breaks a directory, and writes what does not fit it any more: an idle one is not missed.
+func (s *spread) breakDir(t *testing.T, dir string) (repair func()) {
+	t.Helper()
+	repair = breakDir(t, dir)
+	for p := range s.logs {
+		s.c.ProduceSync(harness.Context(t), &kgo.Record{Topic: "spread", Partition: p, Value: []byte("v")})
+	}
+	return repair
+}
+
+// expectFailed looks whether a directory is offline and its partitions alone are refused.
+func (s *spread) expectFailed(t *testing.T, dir string) {
+	t.Helper()
 	harness.Eventually(t, clientDeadline, func() error {
-		q := kmsg.NewPtrDescribeLogDirsRequest()
-		r, err := q.RequestWith(harness.Context(t), c.Broker(1))
+		r, err := kmsg.NewPtrDescribeLogDirsRequest().RequestWith(harness.Context(t), s.c.Broker(1))
 		if err != nil {
 			return err
 		}
 		for _, d := range r.Dirs {
-			if failed := d.ErrorCode == kerr.KafkaStorageError.Code; failed != (d.Dir == dirs[1]) {
+			if failed := d.ErrorCode == kerr.KafkaStorageError.Code; failed != (d.Dir == dir) {
 				return fmt.Errorf("%s: code %d", d.Dir, d.ErrorCode)
 			}
 		}
 		return nil
 	})
-	for p, l := range logs {
+	for p, l := range s.logs {
 		want := error(nil)
-		if l.Dir == dirs[1] {
+		if l.Dir == dir {
 			want = kerr.KafkaStorageError
 		}
-		if got := fetchCode(t, b, topic, p); !errors.Is(got, want) {
+		if got := fetchCode(t, s.b, "spread", p); !errors.Is(got, want) {
 			t.Errorf("partition %d in %s: %v, want %v", p, l.Dir, got, want)
 		}
 	}
 	// The controller takes the leaders away.
 	harness.Eventually(t, clientDeadline, func() error {
-		topics, err := kadm.NewClient(c).ListTopics(harness.Context(t), topic)
+		topics, err := kadm.NewClient(s.c).ListTopics(harness.Context(t), "spread")
 		if err != nil {
 			return err
 		}
-		for p, d := range topics[topic].Partitions {
-			if offline := d.Leader < 0; offline != (logs[p].Dir == dirs[1]) {
+		for p, d := range topics["spread"].Partitions {
+			if offline := d.Leader < 0; offline != (s.logs[p].Dir == dir) {
 				return fmt.Errorf("partition %d has leader %d", p, d.Leader)
 			}
 		}
 		return nil
 	})
-	harness.CreateTopic(t, c, "after", 2, nil)
-	if _, after := whereabouts(t, c, "after"); count(after, dirs[0]) != 2 {
+}
+
+// TestFailedLogDirectory breaks one log directory of two: the other goes on, also after a restart, and all is there again
+// when the directory is repaired.
+func TestFailedLogDirectory(t *testing.T) {
+	t.Parallel()
+	s := startSpread(t)
+	repair := s.breakDir(t, s.dirs[1])
+	s.expectFailed(t, s.dirs[1])
+	harness.CreateTopic(t, s.c, "after", 2, nil)
+	if _, after := whereabouts(t, s.c, "after"); count(after, s.dirs[0]) != 2 {
 		t.Errorf("new logs in %+v", after)
 	}
-	harness.Produce(t, c, &kgo.Record{Topic: "after", Value: []byte("v")})
+	harness.Produce(t, s.c, &kgo.Record{Topic: "after", Value: []byte("v")})
 
-	b.Stop(t)
+	s.b.Stop(t)
+	s.b.Restart(t) // with the directory as broken as it was
+	s.expectFailed(t, s.dirs[1])
+	s.b.Stop(t)
 	repair()
-	b.Restart(t)
-	for p := range int32(partitions) {
-		harness.Produce(t, c, &kgo.Record{Topic: topic, Partition: p, Value: []byte("after")})
-	}
-	if got := harness.Consume(t, b.Address(), topic, 2*partitions+1); len(got) != 2*partitions+1 {
+	s.b.Restart(t)
+	s.produce(t)
+	if got := harness.Consume(t, s.b.Address(), "spread", 2*spreadPartitions); len(got) < 2*spreadPartitions {
 		t.Errorf("%d records", len(got))
 	}
+	s.b.Stop(t)
+}
 
-	touch := func() { // an idle directory is not missed
-		for p := range int32(partitions) {
-			c.ProduceSync(harness.Context(t), &kgo.Record{Topic: topic, Partition: p, Value: []byte("v")})
-		}
-	}
-	breakDir(t, dirs[1])
-	touch()
-	b.AwaitOutput(t, "log directory failed, its partitions are offline", clientDeadline)
-	breakDir(t, dirs[0])
-	touch()
-	if code := b.AwaitExit(t, clientDeadline); code != 1 {
+func TestLastLogDirectoryEndsTheBroker(t *testing.T) {
+	t.Parallel()
+	s := startSpread(t)
+	s.breakDir(t, s.dirs[1])
+	s.b.AwaitOutput(t, "log directory failed, its partitions are offline", clientDeadline)
+	s.breakDir(t, s.dirs[0])
+	if code := s.b.AwaitExit(t, clientDeadline); code != 1 {
 		t.Errorf("exit code %d with no log directory left", code)
 	}
-	if !strings.Contains(b.Output(), "no log directory is left online") {
-		t.Errorf("the reason is not told:\n%s", b.Output())
+	if !strings.Contains(s.b.Output(), "no log directory is left online") {
+		t.Errorf("the reason is not told:\n%s", s.b.Output())
 	}
 }
 

@@ -19,8 +19,12 @@ import (
 var errMalformed = errors.New("malformed checkpoint file")
 
 // parseCheckpoint splits a checkpoint file (Kafka: CheckpointFile.java) into the fields of its entries: a line with the version
-// 0, one with the number of entries, then one line each.
+// 0, one with the number of entries, then one line each. Kafka makes the file before it has something to write: an empty one
+// has no entries.
 func parseCheckpoint(content []byte) ([][]string, error) {
+	if len(content) == 0 {
+		return nil, nil
+	}
 	lines := strings.Split(strings.TrimSuffix(string(content), "\n"), "\n")
 	if len(lines) < 2 || strings.TrimSpace(lines[0]) != "0" {
 		return nil, errMalformed

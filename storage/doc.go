@@ -35,6 +35,7 @@
 //	producer_state.go      idempotent and transactional producers
 //	truncate.go retention.go trash.go   cutting the tail; dropping the head; removing files
 //	open.go load.go recover.go close.go starting and stopping
+//	future.go              moving a log to another directory, with a map of its files
 //	manager.go directory.go background.go
 //
 // # What an acknowledgement means
@@ -71,14 +72,19 @@
 //   - Segments are dropped from the end one by one, each durably: a gap must not look like a log.
 //   - Index files of sealed segments have exactly their entries. Kafka would take zeros behind them for entries.
 //   - partition.metadata is durable before the first record.
+//   - A copy of a log takes its place only when all of it is durable; while two folders have the log's name, the copy's says which
+//     state of the other it replaced.
 //   - A clean-shutdown marker is written only when each log of the directory has complete indexes and a snapshot at its end.
 //
 // # Locks
 //
 // In this order; those below Log.mu are held for moments and never over a sync or a wait:
 //
-//	Manager.mu → cleaning's turn (of a Log) → flusher's turn (of a Log) → Log.mu → marks.mu, leaderEpochs.mu, txnIndex.mu,
-//	segment.stampMu → segmentFile.mu → openFiles.mu
+//	Manager.moving → Manager.mu → cleaning's turn (of a Log) → flusher's turn (of a Log) → Log.mu → marks.mu, leaderEpochs.mu,
+//	txnIndex.mu, segment.stampMu → segmentFile.mu → openFiles.mu
+//
+// Of two logs, those of one that is replaced come before those of its copy. Manager.moving is held across disk work, by who
+// moves or deletes a log.
 //
 // The cleaning's turn is held as long as a cleaning takes; who cuts or deletes the log ends that first.
 //

@@ -197,11 +197,25 @@ func TestManagerOpensWithTheDirectoriesThatWork(t *testing.T) {
 	fault := &switchedFault{asked: func(_ vfs.Op, path string) bool { return strings.HasPrefix(path, "/bad") }}
 	fault.set(syscall.EIO)
 	o := testOptions(vfs.NewFault(vfs.NewMem(), fault.inject), testConfig(), "/bad", "/good")
+	if _, _, err := ReadMeta(o.FS, []string{"/bad", "/good"}); err != nil {
+		t.Errorf("read what the directories say: %v", err)
+	}
 	m, l := openLog(t, o)
 	if l.Dir() != "/good" {
 		t.Errorf("log in %s", l.Dir())
 	}
 	mustClose(t, m)
+	// One in which nothing but meta.properties cannot be read is offline, too.
+	fault.set(nil)
+	mustClose(t, mustOpen(t, o))
+	fault.asked = func(_ vfs.Op, path string) bool { return path == "/bad/"+metaName }
+	fault.set(syscall.EIO)
+	m = mustOpen(t, o)
+	if dirs := m.Dirs(); dirs[0].Err == nil || dirs[1].Err != nil {
+		t.Errorf("%+v", dirs)
+	}
+	mustClose(t, m)
+	fault.asked = func(_ vfs.Op, path string) bool { return strings.HasPrefix(path, "/bad") }
 	o.Dirs = []string{"/bad"}
 	if _, err := Open(o); !errors.Is(err, ErrOffline) {
 		t.Errorf("no directory left: %v", err)

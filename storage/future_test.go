@@ -169,20 +169,7 @@ func TestLogMovesToAnotherDirectoryAsItIs(t *testing.T) {
 	if _, err := v.fs.Stat("/b/topic-0/" + replacementName); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the file about the replacement is there: %v", err)
 	}
-	// Who holds the old log is served by the new one.
-	check2 := old.Producers()
-	if got := readAll(t, old, 5); !bytes.Equal(got, want) || len(check2) != 2 || len(mustAborted(t, old)) != 1 {
-		t.Error("the old log is not what it was")
-	}
-	if _, found, err := old.OffsetForTimestamp(1010); !found || err != nil {
-		t.Errorf("search in the old log: %v %v", found, err)
-	}
-	if err := old.AdvanceLogStart(6); err != nil || l.LogStartOffset() != 6 {
-		t.Errorf("start of the old log: %v, new one %d", err, l.LogStartOffset())
-	}
-	if _, err := appendAs(old, plain(t, 1, "v"), 4, FromClient); !errors.Is(err, ErrClosed) {
-		t.Errorf("append to the old log: %v", err)
-	}
+	expectServed(t, old, l, want)
 	want = readAll(t, l, 6)
 	v.reopen()
 	if got := readAll(t, v.l, 6); !bytes.Equal(got, want) || v.l.Dir() != "/b" || v.l.LogStartOffset() != 6 {
@@ -193,6 +180,23 @@ func TestLogMovesToAnotherDirectoryAsItIs(t *testing.T) {
 	v.fill()
 	if got := readAll(t, v.replace(), 6); !bytes.Equal(got, want) || v.l.Dir() != "/a" {
 		t.Errorf("moved back: %d bytes in %s", len(got), v.l.Dir())
+	}
+}
+
+// expectServed: who holds the old log is served by the new one.
+func expectServed(t *testing.T, old, l *Log, want []byte) {
+	t.Helper()
+	if got := readAll(t, old, 5); !bytes.Equal(got, want) || len(old.Producers()) != 2 || len(mustAborted(t, old)) != 1 {
+		t.Error("the old log is not what it was")
+	}
+	if _, found, err := old.OffsetForTimestamp(1010); !found || err != nil {
+		t.Errorf("search in the old log: %v %v", found, err)
+	}
+	if err := old.AdvanceLogStart(6); err != nil || l.LogStartOffset() != 6 {
+		t.Errorf("start of the old log: %v, new one %d", err, l.LogStartOffset())
+	}
+	if _, err := appendAs(old, plain(t, 1, "v"), 4, FromClient); !errors.Is(err, ErrClosed) {
+		t.Errorf("append to the old log: %v", err)
 	}
 }
 

@@ -283,6 +283,10 @@ func (ld *loader) readMetadata() error {
 	if err != nil {
 		return err
 	}
+	if len(content) == 0 { // as Kafka makes it
+		delete(ld.names, epochsName)
+		return nil
+	}
 	if err := l.epochs.load(content); err != nil {
 		l.logger().Warn("leader epochs are unreadable, searching the segments for them", zap.Error(err))
 		l.epochs.clear()

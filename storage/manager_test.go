@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap/zapcore"
+
 	"github.com/kbroker/kbroker/storage/vfs"
 )
 
@@ -61,6 +63,26 @@ func TestMetaPropertiesMustAgree(t *testing.T) {
 	if id, cluster, err := ReadMeta(vfs.NewMem(), []string{"/none"}); id != -1 || cluster != "" || err != nil {
 		t.Errorf("nothing there: %d %q %v", id, cluster, err)
 	}
+}
+
+// TestEmptyCheckpointsHaveNoEntries: Kafka makes the files when it starts, and writes them later.
+func TestEmptyCheckpointsHaveNoEntries(t *testing.T) {
+	mem := vfs.NewMem()
+	d := &disk{t: t, mem: mem}
+	if err := mem.MkdirAll("/data/topic-0"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{recoveryPointsName, startOffsetsName, highWatermarksName, cleanerName, "topic-0/" + epochsName} {
+		d.put("/data/"+name, nil)
+	}
+	logger, logs := observed()
+	o := testOptions(mem, testConfig(), "/data")
+	o.Logger = logger
+	m := mustOpen(t, o)
+	if _, found := m.Log(testTP); !found || m.Dirs()[0].Err != nil || logs.FilterLevelExact(zapcore.WarnLevel).Len() > 0 {
+		t.Errorf("log found: %v, directory %v, %v", found, m.Dirs()[0].Err, logs.All())
+	}
+	mustClose(t, m)
 }
 
 func TestForeignFoldersAreFatal(t *testing.T) {

@@ -52,12 +52,18 @@ type meta struct {
 	clusterID string // "": not there
 }
 
+// errUnreadable is wrapped by an error of the disk, as opposed to a file that says something wrong.
+var errUnreadable = errors.New("unreadable")
+
 // ReadMeta reads meta.properties of the directories before Open: the broker id and cluster id on
-// which they agree; -1 and "" when there are none.
+// which they agree; -1 and "" when there are none. A directory that cannot be read does not count: Open finds it offline.
 func ReadMeta(fsys vfs.FS, dirs []string) (brokerID int32, clusterID string, err error) {
 	agreed := meta{brokerID: -1}
 	for _, dir := range dirs {
 		m, _, err := readMeta(fsys, dir)
+		if errors.Is(err, errUnreadable) {
+			continue
+		}
 		if err != nil {
 			return -1, "", err
 		}
@@ -92,7 +98,7 @@ func readMeta(fsys vfs.FS, dir string) (m meta, found bool, err error) {
 		return m, false, nil
 	}
 	if err != nil {
-		return m, false, err
+		return m, false, fmt.Errorf("%s in %s is %w: %w", metaName, dir, errUnreadable, err)
 	}
 	p := parseProperties(string(content))
 	if version := p["version"]; version != "" && version != "0" {

@@ -132,6 +132,10 @@ func (m *Manager) checkMeta() error {
 			continue
 		}
 		found, there, err := readMeta(d.fs, d.path)
+		if errors.Is(err, errUnreadable) {
+			d.fail(err)
+			continue
+		}
 		if err != nil {
 			return err
 		}

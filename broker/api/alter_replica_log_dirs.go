@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/kbroker/kbroker/broker/server"
+	"github.com/kbroker/kbroker/storage"
 )
 
 // AlterReplicaLogDirs (key 34), versions 0 to 2.
@@ -20,29 +21,30 @@ import (
 // Sources: KafkaApis.handleAlterReplicaLogDirsRequest, ReplicaManager.alterReplicaLogDirs.
 func (h *Handlers) alterReplicaLogDirs(_ context.Context, c *server.Call, req *kmsg.AlterReplicaLogDirsRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.AlterReplicaLogDirsResponse)
-	index := map[string]int{}
-	answer := func(topic string) *kmsg.AlterReplicaLogDirsResponseTopic {
-		at, ok := index[topic]
-		if !ok {
-			at = len(resp.Topics)
-			index[topic] = at
-			rt := kmsg.NewAlterReplicaLogDirsResponseTopic()
-			rt.Topic = topic
-			resp.Topics = append(resp.Topics, rt)
-		}
-		return &resp.Topics[at]
-	}
+	// Of several directories for one partition the last is meant.
+	to := map[storage.TopicPartition]string{}
 	for _, d := range req.Dirs {
 		for _, t := range d.Topics {
-			rt := answer(t.Topic)
 			for _, partition := range t.Partitions {
-				err := h.rooms.Replicas.AlterLogDir(t.Topic, partition, d.Dir)
-				rp := kmsg.NewAlterReplicaLogDirsResponseTopicPartition()
-				rp.Partition = partition
-				rp.ErrorCode = h.code(c, err, zap.String("topic", t.Topic), zap.Int32("partition", partition), zap.String("dir", d.Dir))
-				rt.Partitions = append(rt.Partitions, rp)
+				to[storage.TopicPartition{Topic: t.Topic, Partition: partition}] = d.Dir
 			}
 		}
+	}
+	index := map[string]int{}
+	for name, dir := range to {
+		at, ok := index[name.Topic]
+		if !ok {
+			at = len(resp.Topics)
+			index[name.Topic] = at
+			rt := kmsg.NewAlterReplicaLogDirsResponseTopic()
+			rt.Topic = name.Topic
+			resp.Topics = append(resp.Topics, rt)
+		}
+		err := h.rooms.Replicas.AlterLogDir(name.Topic, name.Partition, dir)
+		rp := kmsg.NewAlterReplicaLogDirsResponseTopicPartition()
+		rp.Partition = name.Partition
+		rp.ErrorCode = h.code(c, err, zap.String("topic", name.Topic), zap.Int32("partition", name.Partition), zap.String("dir", dir))
+		resp.Topics[at].Partitions = append(resp.Topics[at].Partitions, rp)
 	}
 	return resp
 }

@@ -48,7 +48,9 @@ func TestAlterReplicaLogDirsInEveryVersion(t *testing.T) {
 			partition int32
 			code      protocol.ErrorCode
 		}{
-			{"t", 0, protocol.None}, {"t", 7, protocol.UnknownTopicOrPartition}, {"elsewhere", 0, protocol.ReplicaNotAvailable},
+			{"t", 0, protocol.None},
+			{"t", 7, protocol.UnknownTopicOrPartition},
+			{"elsewhere", 0, protocol.ReplicaNotAvailable},
 			{"t", 1, protocol.LogDirNotFound},
 		} {
 			if code, ok := got[want.topic][want.partition]; !ok || code != want.code {

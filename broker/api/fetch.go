@@ -101,6 +101,7 @@ type fetchItem struct {
 	partition *replica.Partition // nil when it was not found
 	watch     replica.Watch      // where there is no session
 	refused   bool               // by resolve: it is not read
+	looked    bool               // it was read before, in this call
 	code      protocol.ErrorCode
 	result    replica.ReadResult
 	leader    leader

@@ -46,6 +46,8 @@ func (f *fetchCall) readItem(it *fetchItem, left int64, minOne bool) (err error)
 		return replica.ErrInconsistentTopicID
 	}
 	it.code, it.leader = protocol.None, noLeader
+	again := it.looked
+	it.looked = true
 	it.result, err = it.partition.Read(replica.ReadRequest{
 		Offset:           it.offset,
 		MaxBytes:         min(int64(it.maxBytes), left),
@@ -55,6 +57,7 @@ func (f *fetchCall) readItem(it *fetchItem, left int64, minOne bool) (err error)
 		LastFetchedEpoch: it.lastFetchedEpoch,
 		ReplicaID:        f.replicaID,
 		LogStartOffset:   it.logStartOffset,
+		Again:            again,
 		Client:           f.version >= 11,
 		Rack:             f.request.Rack,
 		Listener:         f.call.Conn.Listener,

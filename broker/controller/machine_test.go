@@ -132,20 +132,6 @@ func (s *script) do(t *testing.T, d *datadriven.TestData) error {
 			s.shuttingDown[id] = true
 		}
 		return nil
-	case "shut-down":
-		var broker int32
-		d.ScanArgs(t, "broker", &broker)
-		remaining, err := s.shutDown(ctx, broker)
-		fmt.Fprintf(&s.out, "remaining: %v\n", remaining)
-		return err
-	case "alter":
-		return s.alter(t, d)
-	case "elect-leaders":
-		return s.electLeadersOf(t, d)
-	case "balance":
-		var percent int32
-		d.ScanArgs(t, "percent", &percent)
-		return s.balance(ctx, percent)
 	case "elect":
 		return s.electBy(t, d)
 	case "between":
@@ -167,7 +153,30 @@ func (s *script) do(t *testing.T, d *datadriven.TestData) error {
 		s.printStates()
 		return nil
 	}
+	if call, ok := s.calls()[d.Cmd]; ok {
+		return call(t, d)
+	}
 	return s.doAnswer(t, d)
+}
+
+// calls are the commands that stand for calls of brokers and clients, and of the clock.
+func (s *script) calls() map[string]func(*testing.T, *datadriven.TestData) error {
+	return map[string]func(*testing.T, *datadriven.TestData) error{
+		"alter":         s.alter,
+		"elect-leaders": s.electLeadersOf,
+		"shut-down": func(t *testing.T, d *datadriven.TestData) error {
+			var broker int32
+			d.ScanArgs(t, "broker", &broker)
+			remaining, err := s.shutDown(t.Context(), broker)
+			fmt.Fprintf(&s.out, "remaining: %v\n", remaining)
+			return err
+		},
+		"balance": func(t *testing.T, d *datadriven.TestData) error {
+			var percent int32
+			d.ScanArgs(t, "percent", &percent)
+			return s.balance(t.Context(), percent)
+		},
+	}
 }
 
 // doAnswer runs the commands about deletion and about what brokers answer.

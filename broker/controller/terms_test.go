@@ -268,7 +268,7 @@ func TestWhoTakesOverTrustsNoBrokerThatHasBounced(t *testing.T) {
 		n.create(placed("t", []int32{1, 2, 3}, []int32{2, 3, 1}), placed("alone", []int32{1}))
 		n.expire()
 		w.pass(5 * time.Second)
-		w.wantState(n.zk, "t", 0, "leader=2 epoch=2 isr=2,3 version=2 by=2")
+		w.wantState(n.zk, "t", 0, "leader=2 epoch=1 isr=2,3 version=1 by=2")
 		w.wantState(n.zk, "t", 1, "leader=2 epoch=1 isr=2,3 version=1 by=2")
 		// Nobody else has this one.
 		w.wantState(n.zk, "alone", 0, "leader=1 epoch=2 isr=1 version=2 by=2")

@@ -27,6 +27,8 @@
 //	journal_load.go    and load them
 //	topics.go          per topic: configuration and counts, shared by its partitions
 //	dirs.go            log directories: descriptions and failure
+//	future.go          moving a log to another directory: beginning, giving up, changing over
+//	future_copy.go     the threads that copy, and their rate
 //	errors.go          errors and what storage errors become
 //	metrics.go         kbroker_* series, read on scrape
 //

@@ -123,7 +123,16 @@ func (p *Partition) noteFetch(r *ReadRequest, result *ReadResult, epoch int32, l
 	}
 	// This broker led in one epoch all along, so what was read is what the high watermark is about.
 	result.HighWatermark = p.log.HighWatermark()
-	// One that is to join has to be looked at until it did.
-	result.Settled = result.Settled && slices.Contains(p.isr.committed, f.id)
+	result.Settled = result.Settled && p.settledForLocked(f.id)
 	return change
 }
+
+// settledFor reports whether a follower may be left alone while nothing changes: one that is to join the in-sync replicas has to
+// be looked at until it did.
+func (p *Partition) settledFor(id int32) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.settledForLocked(id)
+}
+
+func (p *Partition) settledForLocked(id int32) bool { return slices.Contains(p.isr.committed, id) }

@@ -80,8 +80,9 @@ func (p *Partition) answered(c *ISRChange, a *ISRAnswer, err error) {
 		p.isr = isr{committed: p.isr.committed}
 		p.env.log.Info("controller rejected the in-sync replicas, back to the committed ones", p.fields(
 			zap.Int32s("proposed", c.ISR), zap.Int32s("isr", p.isr.committed), zap.Error(err))...)
-		p.advance()
-		p.wake(onAnything)
+		if p.advance() {
+			p.wake(onHighWatermark)
+		}
 	default:
 		p.env.log.Warn("in-sync replicas not changed, retrying", p.fields(zap.Int32s("proposed", c.ISR), zap.Error(err))...)
 		p.env.isr.retryLater(p, c)

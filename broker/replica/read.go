@@ -24,7 +24,9 @@ type ReadRequest struct {
 	LastFetchedEpoch int32 // -1: no check for divergence
 	ReplicaID        int32 // of a follower, or -1
 	LogStartOffset   int64 // a follower's
-	Client           bool  // client metadata present (v11+): a follower may serve
+	// Again is set when a fetch that waits is read anew. It says nothing of the follower that the first time did not say.
+	Again  bool
+	Client bool // client metadata present (v11+): a follower may serve
 	// Rack is a consumer's, empty when it has none; Listener is where it came in, and reaches other replicas.
 	Rack, Listener string
 }
@@ -96,7 +98,11 @@ func (p *Partition) Read(r ReadRequest) (ReadResult, error) {
 	}
 	if r.ReplicaID >= 0 {
 		p.fed(result.Slice.Size)
-		p.followerFetched(&r, &result, v.leaderEpoch, logEnd)
+		if r.Again {
+			result.Settled = result.Settled && p.settledFor(r.ReplicaID)
+		} else {
+			p.followerFetched(&r, &result, v.leaderEpoch, logEnd)
+		}
 	}
 	return result, nil
 }

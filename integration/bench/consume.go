@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -76,10 +75,8 @@ func latencyFor(length time.Duration) func(context.Context, *subject, string) (f
 			return nil, err
 		}
 		elapsed, cpu, err := m.read()
-		slices.Sort(latencies)
-		at := func(q float64) float64 { return milliseconds(latencies[int(q*float64(len(latencies)-1))]) }
 		return figures{
-			"p50 ms": at(.5), "p99 ms": at(.99), "p99.9 ms": at(.999), "CPU % of a core": cpu / elapsed * 100,
+			"p50 ms": percentile(latencies, .5), "p99 ms": percentile(latencies, .99), "p99.9 ms": percentile(latencies, .999), "CPU % of a core": cpu / elapsed * 100,
 		}, err
 	}
 }

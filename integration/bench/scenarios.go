@@ -48,6 +48,7 @@ func scenarios(o options) []scenario {
 	}
 	return append(list,
 		scenario{name: "1,000 records/s, acks=all, end to end", topic: "latency", brokersOnly: true, run: latencyFor(o.latencyFor)},
+		scenario{name: "1,000 records/s, acks=all, beside the cleaner", topic: "cleaning", brokersOnly: true, run: produceBesideCleaner(2 * o.megabytes)},
 		scenario{name: "1,000 members join a group, classic", topic: "classic", brokersOnly: true, run: joinClassic},
 		scenario{name: "1,000 members join a group, consumer", topic: "consumer", kbrokerOnly: true, run: joinConsumer},
 		scenario{name: "1,000 groups of 3 members, heartbeats only", topic: "idle", brokersOnly: true, run: heartbeats},

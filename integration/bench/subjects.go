@@ -85,7 +85,7 @@ func startKbroker(ctx context.Context, o options, dir string) (*subject, error) 
 	address := freeAddress()
 	args := []string{
 		"dev", "--log-dirs", filepath.Join(dir, "kbroker"), "--listeners", "PLAINTEXT://" + address,
-		"--log-level", "error", "--override", soonDeleted,
+		"--log-level", "error", "--override", soonDeleted, "--override", soonCleaned,
 	}
 	for _, override := range append(groupOverrides(), consumerOverrides()...) {
 		args = append(args, "--override", override)
@@ -132,7 +132,7 @@ func startKafka(ctx context.Context, o options, dir string) (*subject, error) {
 		command: func() *exec.Cmd {
 			return exec.Command(filepath.Join(o.peers, "broker"), append([]string{
 				filepath.Join(dir, "kafka"), port, "1", zookeeper,
-				"log.retention.check.interval.ms=600000", "zookeeper.session.timeout.ms=6000", soonDeleted,
+				"log.retention.check.interval.ms=600000", "zookeeper.session.timeout.ms=6000", soonDeleted, soonCleaned,
 			}, groupOverrides()...)...)
 		},
 		helper: func() { _ = zk.Process.Kill(); _ = zk.Wait() }, // it may be gone already

@@ -162,7 +162,7 @@ func (c *Cluster) newNode(t testing.TB, id int32, kind Kind, zookeeper string, o
 	case Kafka:
 		config["listeners"] = listeners
 		k := harness.NewKafka(t, o.Peers, zookeeper, n.dir, outside, config)
-		k.ID, k.Heap = id, "-Xmx300m -XX:TieredStopAtLevel=1"
+		k.ID, k.Heap = id, "-Xmx400m -XX:TieredStopAtLevel=1"
 		n.process, n.begin = k, k.Begin
 	default:
 		t.Fatalf("%s names a broker %q, which is neither %s nor %s", Variable, kind, KBroker, Kafka)

@@ -4,6 +4,8 @@
 //   - cluster.go  brokers (kbroker, Apache Kafka, or both), started together
 //   - node.go     one broker: kill, pause, stop, restart
 //   - look.go     what ZooKeeper knows of the cluster: controller, leaders, in-sync replicas
+//   - tree.go     any znode; and who is to be the controller
+//   - replicas.go what a partition's replicas have on disk
 //   - network.go  links and what can be done to them
 //   - door.go     the proxies
 //   - source.go   who connects to a proxy

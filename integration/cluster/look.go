@@ -145,3 +145,25 @@ func (c *Cluster) read(t testing.TB, path string, into any) {
 		return json.Unmarshal(data, into)
 	})
 }
+
+// BrokerEpoch returns the epoch of a broker's registration, which has to be there.
+func (c *Cluster) BrokerEpoch(t testing.TB, id int32) int64 {
+	t.Helper()
+	var epoch int64
+	harness.Eventually(t, lookWithin, func() error {
+		_, stat, err := c.conn.Get(c.chroot + fmt.Sprintf("/brokers/ids/%d", id))
+		if err != nil {
+			return fmt.Errorf("broker %d: %w", id, err)
+		}
+		epoch = stat.Czxid
+		return nil
+	})
+	return epoch
+}
+
+// ControllerEpoch returns the epoch of the newest controller.
+func (c *Cluster) ControllerEpoch(t testing.TB) (epoch int32) {
+	t.Helper()
+	c.read(t, "/controller_epoch", &epoch)
+	return epoch
+}

@@ -37,7 +37,8 @@ type Node struct {
 	process  process
 	begin    func(t testing.TB)
 	dir      string
-	started  bool
+	launches []time.Time
+	earlier  string // what launches before the last have logged
 	internal *door
 	external *door
 }
@@ -51,11 +52,22 @@ func (n *Node) Address() string { return n.external.address() }
 // Dir is log.dirs.
 func (n *Node) Dir() string { return n.dir }
 
+// Launches are when the process was started.
+func (n *Node) Launches() []time.Time { return n.launches }
+
 // PID is the process id of the last launch.
 func (n *Node) PID() int { return n.process.PID() }
 
 // Output is what the process has logged since its last launch.
 func (n *Node) Output() string { return n.process.Output() }
+
+// Log is what all launches have logged.
+func (n *Node) Log() string {
+	if len(n.launches) == 0 {
+		return ""
+	}
+	return n.earlier + n.Output()
+}
 
 // Kill ends the process as SIGKILL does.
 func (n *Node) Kill() { n.process.Kill() }
@@ -81,6 +93,12 @@ func (n *Node) Dead() bool {
 func (n *Node) Restart(t testing.TB) {
 	t.Helper()
 	n.Launch(t)
+	n.AwaitReady(t)
+}
+
+// AwaitReady returns once the process that was launched last serves.
+func (n *Node) AwaitReady(t testing.TB) {
+	t.Helper()
 	n.process.AwaitReady(t)
 }
 
@@ -88,7 +106,7 @@ func (n *Node) Restart(t testing.TB) {
 // its life before, so ZooKeeper has to have forgotten that.
 func (n *Node) Launch(t testing.TB) {
 	t.Helper()
-	if n.Kind == Kafka && n.started {
+	if n.Kind == Kafka && len(n.launches) > 0 {
 		harness.Eventually(t, 30*time.Second, func() error {
 			if n.cluster.Registered(t, n.ID) {
 				return fmt.Errorf("broker %d is still registered", n.ID)
@@ -96,7 +114,8 @@ func (n *Node) Launch(t testing.TB) {
 			return nil
 		})
 	}
+	n.earlier = n.Log()
+	n.launches = append(n.launches, time.Now())
 	n.begin(t)
-	n.started = true
 	n.cluster.know(n)
 }

@@ -54,6 +54,10 @@ var chapters = []struct {
 	{"Metadata", askMetadata},
 	{"CreatePartitions", askCreatePartitions},
 	{"Reassignments", askReassignments},
+	{"Elections", askElections},
+	{"LogDirMoves", askLogDirMoves},
+	{"Brokers", askBrokers},
+	{"Features", askFeatures},
 	{"DescribeConfigs", askDescribeConfigs},
 	{"AlterConfigs", askAlterConfigs},
 	{"InitProducerId", askInitProducerID},
@@ -258,7 +262,7 @@ func (s *side) comparable(r *kmsg.ApiVersionsResponse) {
 }
 
 // handled are the APIs of a broker on ZooKeeper that are compared.
-var handled = []int16{0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 32, 33, 35, 37, 42, 44, 45, 46, 47, 60, 61}
+var handled = []int16{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 32, 33, 34, 35, 37, 42, 43, 44, 45, 46, 47, 56, 57, 60, 61, 67}
 
 // warm asks for a producer id until there is one: Kafka brings its first ids when asked for the first.
 func (s *side) warm(t *testing.T) {

@@ -4,6 +4,7 @@ package compat
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -107,7 +108,22 @@ func askCluster() []question {
 			return r
 		}
 	}
+	move := func(*side) kmsg.Request {
+		r := kmsg.NewPtrAlterReplicaLogDirsRequest()
+		for _, dir := range []string{"/nowhere", "relative"} {
+			d := kmsg.NewAlterReplicaLogDirsRequestDir()
+			d.Dir = dir
+			d.Topics = []kmsg.AlterReplicaLogDirsRequestDirTopic{
+				{Topic: "one", Partitions: []int32{0, 9}},
+				{Topic: "unknown " + dir, Partitions: []int32{0}},
+				{Topic: strings.Repeat("t", 214) + dir[:1], Partitions: []int32{0}},
+			}
+			r.Dirs = append(r.Dirs, d)
+		}
+		return r
+	}
 	return []question{
+		{"AlterReplicaLogDirs to nowhere", 0, 2, move},
 		{"DescribeCluster", 0, 1, cluster(1)},
 		{"DescribeCluster of controllers", 1, 1, cluster(2)},
 		{"DescribeCluster of an unknown kind", 1, 1, cluster(9)},

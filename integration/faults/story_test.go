@@ -75,7 +75,12 @@ func tell(t *testing.T, e *harness.Ensemble, sc scenario) {
 	l.AwaitProgress(t, failover)
 	c.AwaitInSync(t, topic, partitions, inSync)
 	h := l.Finish(t)
-	h.StaleCoordinators = sc.stale
+	h.StaleCoordinators, h.Launches = sc.stale, map[int32][]time.Duration{}
+	for _, n := range c.Nodes {
+		for _, launch := range n.Launches() {
+			h.Launches[n.ID] = append(h.Launches[n.ID], l.At(launch))
+		}
+	}
 	for _, err := range l.Failures() {
 		t.Error(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,11 +27,11 @@ func Context(t testing.TB) context.Context {
 	return ctx
 }
 
-// NewClient returns a franz-go client of a broker, closed when the test ends.
+// NewClient returns a franz-go client of a broker, or of several with commas between them, closed when the test ends.
 func NewClient(t testing.TB, address string, options ...kgo.Opt) *kgo.Client {
 	t.Helper()
 	c, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(address), kgo.RetryTimeout(clientTimeout),
+		kgo.SeedBrokers(strings.Split(address, ",")...), kgo.RetryTimeout(clientTimeout),
 		// A broker that restarts is back long before the library's defaults (seconds) would look for it.
 		kgo.MetadataMinAge(100 * time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }),
 	}, options...)...)
@@ -41,7 +42,7 @@ func NewClient(t testing.TB, address string, options ...kgo.Opt) *kgo.Client {
 	return c
 }
 
-// CreateTopic creates a topic with the given configs.
+// CreateTopic creates a topic with one replica and the given configs.
 func CreateTopic(t testing.TB, c *kgo.Client, topic string, partitions int32, configs map[string]string) {
 	t.Helper()
 	values := map[string]*string{}

@@ -29,7 +29,7 @@ type Member struct {
 // MemberPorts are the ports of one server of an ensemble.
 type MemberPorts struct{ Client, Quorum, Election int }
 
-// StartEnsemble starts an ensemble and returns when it has a leader and all serve.
+// StartEnsemble starts an ensemble, which may be of one server, and returns when it has a leader and all serve.
 func StartEnsemble(t testing.TB, size int) *Ensemble {
 	t.Helper()
 	if err := ZooKeeperInstalled(); err != nil {
@@ -95,7 +95,7 @@ func (m *Member) Launch() {
 	m.process = start(m.owner, fmt.Sprintf("zookeeper %d", m.ID), MemberCommand(m.dir))
 }
 
-// AwaitServing returns once the server leads or follows.
+// AwaitServing returns once the server leads, follows, or is alone.
 func (m *Member) AwaitServing(t testing.TB) {
 	t.Helper()
 	Eventually(t, readyWithin, func() error {
@@ -106,10 +106,10 @@ func (m *Member) AwaitServing(t testing.TB) {
 	})
 }
 
-// Role is leader or follower, or "" while the server does not serve.
+// Role is leader, follower, or standalone for an ensemble of one; "" while the server does not serve.
 func (m *Member) Role() string {
 	answer := FourLetterWord(m.Address(), "srvr")
-	for _, role := range []string{"leader", "follower"} {
+	for _, role := range []string{"leader", "follower", "standalone"} {
 		if strings.Contains(answer, "Mode: "+role) {
 			return role
 		}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -114,15 +115,24 @@ func tail(text string, lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
-// FreePort returns a port that was free on 127.0.0.1 a moment ago. It lies below the ports that systems give to outgoing
-// connections and to listeners without a port, which would be taken by anybody before its server has it, or while that restarts.
+// The ports of FreePort lie below those that systems give to outgoing connections and to listeners without a port, which would be
+// taken by anybody before their server has them, or while that restarts.
+const firstPort, portCount = 11_000, 20_000
+
+// nextPort is where FreePort goes on: no port is given twice, and each process begins somewhere else.
+var nextPort = func() *atomic.Uint32 {
+	var n atomic.Uint32
+	n.Store(uint32(rand.IntN(portCount)))
+	return &n
+}()
+
+// FreePort returns a port that was free on 127.0.0.1 a moment ago, and that this process has not been given before.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	const first, count = 11_000, 20_000
-	var l net.Listener
 	err := errors.New("not tried")
 	for range 100 {
-		port := first + rand.IntN(count)
+		port := firstPort + int(nextPort.Add(1)%portCount)
+		var l net.Listener
 		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
 			l.Close()
 			return port

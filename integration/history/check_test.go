@@ -263,6 +263,24 @@ func TestStaleCoordinatorIsAllowed(t *testing.T) {
 	}
 }
 
+// TestRestartedLeader: when all die at once a leader may come back to its own epoch, with an older high watermark. Without
+// such a restart that is a violation.
+func TestRestartedLeader(t *testing.T) {
+	h := sound()
+	h.Answers = append(h.Answers, Answer{"replica 2", 2, true, 1, 0, 6, 6, 0, false, at(9), at(10)})
+	if found := append(WatermarkBack(h), AboveWatermark(h)...); len(found) != 2 {
+		t.Errorf("without a restart: %q", found)
+	}
+	h.Launches = map[int32][]time.Duration{2: {at(8)}}
+	if found := append(WatermarkBack(h), AboveWatermark(h)...); len(found) != 0 {
+		t.Errorf("with a restart: %q", found)
+	}
+	h.Watermarks = append(h.Watermarks, Watermark{ListOffsets, 0, 1, 0, at(9), at(10)})
+	if found := WatermarkBack(h); len(found) == 0 {
+		t.Error("ListOffsets may tell less after a restart")
+	}
+}
+
 func TestLongestSilence(t *testing.T) {
 	if longest, p := sound().LongestSilence(at(1)); longest != at(4) || p != 0 {
 		t.Errorf("%s in partition %d, want 4s in 0: acks=1 does not count", longest, p)

@@ -23,6 +23,10 @@ type History struct {
 	// Final is each partition's log from its start, as its leader serves it after all faults are healed and all is flushed.
 	Final map[int32][]Read
 
+	// Launches are when each broker's process was started again. When all die at once a leader may come back to lead the same
+	// epoch, and then begins with the high watermark of its checkpoint in fetch answers; ListOffsets waits for the true one.
+	Launches map[int32][]time.Duration
+
 	// StaleCoordinators allows a group coordinator to tell other offsets than the next: one that is deposed and cannot know it
 	// tells old ones, and one that dies too soon has told what nobody else had. What was acknowledged stays.
 	StaleCoordinators bool
@@ -72,6 +76,16 @@ type Answer struct {
 	HighWatermark int64
 	OutOfRange    bool
 	Began, Ended  time.Duration
+}
+
+// life counts the lives of the broker that answered.
+func (h *History) life(a Answer) (n int) {
+	for _, at := range h.Launches[a.Broker] {
+		if at <= a.Ended {
+			n++
+		}
+	}
+	return n
 }
 
 // Source is how a high watermark was seen.

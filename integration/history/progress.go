@@ -41,13 +41,14 @@ func WatermarkBack(h *History) (found []string) {
 	type term struct {
 		partition int32
 		epoch     int32
+		life      int // of the leader, where that counts
 	}
 	listed := map[term][]tale{} // by leaders, grows
 	served := map[term][]tale{} // by leaders in fetch answers, grows too, but begins anew with each leader
 	var floors, told []Watermark
 	for _, w := range h.Watermarks {
 		if w.Source == ListOffsets {
-			key := term{w.Partition, w.LeaderEpoch}
+			key := term{w.Partition, w.LeaderEpoch, 0}
 			listed[key] = append(listed[key], tale{w.Offset, w.LeaderEpoch, w.Began, w.Ended, "ListOffsets"})
 			told = append(told, w)
 		}
@@ -55,7 +56,7 @@ func WatermarkBack(h *History) (found []string) {
 	}
 	for _, a := range h.Answers {
 		if a.Leading && !a.OutOfRange {
-			key := term{a.Partition, a.LeaderEpoch}
+			key := term{a.Partition, a.LeaderEpoch, h.life(a)}
 			served[key] = append(served[key], tale{a.HighWatermark, a.LeaderEpoch, a.Began, a.Ended, a.Reader})
 			told = append(told, Watermark{ListOffsets, a.Partition, a.LeaderEpoch, a.HighWatermark, a.Began, a.Ended})
 		}

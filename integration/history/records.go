@@ -117,6 +117,7 @@ func AboveWatermark(h *History) (found []string) {
 		reader    string
 		partition int32
 		epoch     int32
+		life      int
 	}
 	next := map[reading]int64{}
 	for _, a := range h.Answers {
@@ -128,7 +129,7 @@ func AboveWatermark(h *History) (found []string) {
 				a.Reader, a.Partition, a.Asked, a.Broker, a.LeaderEpoch, a.Ended.Seconds()))
 			continue
 		}
-		key := reading{a.Reader, a.Partition, a.LeaderEpoch}
+		key := reading{a.Reader, a.Partition, a.LeaderEpoch, h.life(a)}
 		if served := next[key]; served > a.HighWatermark {
 			found = append(found, fmt.Sprintf("broker %d served partition %d to %s up to offset %d, and later a high watermark of %d, %.3fs in",
 				a.Broker, a.Partition, a.Reader, served-1, a.HighWatermark, a.Ended.Seconds()))

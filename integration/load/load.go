@@ -83,11 +83,16 @@ func (l *Load) options() []kgo.Opt {
 		kgo.MetadataMinAge(100 * time.Millisecond), kgo.MetadataMaxAge(2 * time.Second), kgo.DialTimeout(time.Second),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }), kgo.RetryTimeout(time.Minute),
 		kgo.RequestTimeoutOverhead(1500 * time.Millisecond),
+		// A broker that is killed while it takes a connection does not want TLS.
+		kgo.AlwaysRetryEOF(),
 	}
 }
 
 // Now is the time since the load began, as the history counts it.
 func (l *Load) Now() time.Duration { return l.recorder.Now() }
+
+// At is Now at a moment.
+func (l *Load) At(moment time.Time) time.Duration { return l.recorder.Now() - time.Since(moment) }
 
 // Failures are errors that an ordinary client would have shown to its application.
 func (l *Load) Failures() []error {

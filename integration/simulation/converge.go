@@ -95,18 +95,21 @@ func (l *Workload) ReadFinal(ctx context.Context, from *Ledger, image Image) err
 		before := len(from.watermarks(p))
 		for len(from.watermarks(p)) == before {
 			if ctx.Err() != nil {
-				return fmt.Errorf("read %s-%d: leader %d does not tell its latest offset", from.Topic, p, state.Leader)
+				return fmt.Errorf("read %s-%d: leader %d does not tell its latest offset", from.Topic, p, from.leader(p).id)
 			}
 			observeEnd(ctx, c, from, p)
 		}
 		all := from.watermarks(p)
 		end := all[len(all)-1]
 		r := &reader{ledger: from, client: c, name: "final", partition: p, rng: rand.New(rand.NewPCG(0, 0))}
-		for tries := 0; r.next < end; tries++ {
-			if tries > 1000 || ctx.Err() != nil {
+		for r.next < end {
+			if ctx.Err() != nil {
 				return fmt.Errorf("read %s-%d: got no further than %d of %d", from.Topic, p, r.next, end)
 			}
-			r.fetch(ctx, leader{state.Leader, state.LeaderEpoch})
+			// Observers go on: the leader may move to the preferred replica meanwhile.
+			if before := r.next; !r.fetch(ctx, from.leader(p)) || r.next == before {
+				time.Sleep(50 * time.Millisecond)
+			}
 		}
 	}
 	from.Note(func(h *history.History) {

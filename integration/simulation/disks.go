@@ -13,6 +13,16 @@ import (
 	"github.com/kbroker/kbroker/zkmeta"
 )
 
+// readLog returns the bytes of a partition, wherever they are.
+func (n *Node) readLog(name string) (log []byte, err error) {
+	for _, dir := range logDirs() {
+		if log, err = readLog(n.disk, filepath.Join(dir, name)); err == nil {
+			return log, nil
+		}
+	}
+	return nil, err
+}
+
 // readLog returns the bytes of a partition's segments, in their order.
 func readLog(disk vfs.FS, folder string) ([]byte, error) {
 	entries, err := disk.ReadDir(folder)
@@ -46,11 +56,9 @@ func readLog(disk vfs.FS, folder string) ([]byte, error) {
 // CompareDisks finds partitions whose replicas differ by a byte, and batches that are not sound.
 func (w *World) CompareDisks(image Image) (found []string) {
 	for tp := range image.States {
-		folder := filepath.Join(logDir, fmt.Sprintf("%s-%d", tp.Topic, tp.Partition))
 		var first []byte
 		for i, id := range image.Topics[tp.Topic].Partitions[tp.Partition] {
-			disk := w.Nodes[id-1].disk
-			log, err := readLog(disk, folder)
+			log, err := w.Nodes[id-1].readLog(fmt.Sprintf("%s-%d", tp.Topic, tp.Partition))
 			if err != nil {
 				found = append(found, fmt.Sprintf("broker %d has no log of %s-%d: %v", id, tp.Topic, tp.Partition, err))
 				continue
@@ -72,28 +80,36 @@ func (w *World) CompareDisks(image Image) (found []string) {
 // leftovers finds logs of partitions that ought not to be where they are.
 func (w *World) leftovers(image Image) (found []string) {
 	for _, n := range w.Nodes {
-		entries, err := n.disk.ReadDir(logDir)
-		if err != nil {
-			found = append(found, fmt.Sprintf("%s: %v", n.Name(), err))
-			continue
-		}
 		wanted := map[string]bool{}
 		for tp := range image.States {
 			if slices.Contains(image.Topics[tp.Topic].Partitions[tp.Partition], n.ID) {
 				wanted[fmt.Sprintf("%s-%d", tp.Topic, tp.Partition)] = true
 			}
 		}
-		for _, e := range entries {
-			if e.IsDir() && !wanted[e.Name()] && !strings.HasSuffix(e.Name(), "-delete") {
-				found = append(found, fmt.Sprintf("%s keeps %s, which it should not", n.Name(), e.Name()))
+		for _, dir := range logDirs()[:w.options.LogDirs] {
+			entries, err := n.disk.ReadDir(dir)
+			if err != nil {
+				found = append(found, fmt.Sprintf("%s: %v", n.Name(), err))
 			}
-			delete(wanted, e.Name())
+			for _, e := range entries {
+				if e.IsDir() && !wanted[e.Name()] && !strings.HasSuffix(e.Name(), "-delete") && !image.mayStray(e.Name()) {
+					found = append(found, fmt.Sprintf("%s keeps %s in %s, which it should not", n.Name(), e.Name(), dir))
+				}
+				delete(wanted, e.Name())
+			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(wanted)) {
 			found = append(found, fmt.Sprintf("%s has no %s", n.Name(), name))
 		}
 	}
 	return found
+}
+
+// mayStray tells whether a log may lie where it does not belong: of a topic that exists, on a broker that was away when the replica
+// was moved from it. Kafka does not look for these with ZooKeeper.
+func (i Image) mayStray(folder string) bool {
+	_, exists := i.Topics[folder[:max(0, strings.LastIndex(folder, "-"))]]
+	return exists
 }
 
 // soundness reads batch after batch: checksums, offsets and epochs that only grow.
@@ -146,7 +162,7 @@ func (w *World) describeLogs(image Image, ledgers []*Ledger) {
 	for _, l := range ledgers {
 		for p := range l.Partitions {
 			tp := zkmeta.TopicPartition{Topic: l.Topic, Partition: p}
-			log, err := readLog(w.Nodes[image.States[tp].Leader-1].disk, filepath.Join(logDir, fmt.Sprintf("%s-%d", l.Topic, p)))
+			log, err := w.Nodes[image.States[tp].Leader-1].readLog(fmt.Sprintf("%s-%d", l.Topic, p))
 			if err != nil {
 				w.Journal.Note("%v", err)
 			}

@@ -22,7 +22,7 @@
 //   - power loss: the same, but of what was not synced a part chosen by the seed is gone, torn or out of order (vfs.Mem.CrashClone),
 //     and peers hear nothing until the machine is back. One copy at a time, when all are in sync: acks=all promises no more.
 //   - pause: all links of a broker stall. Its clock goes on, unlike with SIGSTOP: there is one clock in a bubble.
-//   - a failing write, sync, creation or renaming; a write may be torn. The only log directory fails, so the broker gives up.
+//   - a failing write, sync, creation or renaming; a write may be torn. A log directory fails; if it is the only one, the broker gives up.
 //   - links that stall (both ways or one way, between brokers or to ZooKeeper) or are slow; connections that are reset.
 //   - sessions that expire, connections that ZooKeeper drops, a ZooKeeper that hangs.
 //   - clean restarts.

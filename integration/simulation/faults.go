@@ -147,8 +147,8 @@ func (c *chaos) recover(n *Node) {
 	c.world.Journal.Note("%s is not ready after a minute", n.Name())
 }
 
-// failWrite lets a write to a segment fail half-way. The only log directory fails with it, so the broker gives up; then it is
-// killed and comes back.
+// failWrite lets a write to a segment fail half-way. The log directory fails with it, and when it is the only one the broker gives
+// up; then, or after a while, it is killed and comes back.
 func (c *chaos) failWrite(d time.Duration) {
 	n := c.node()
 	if n == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,8 +19,8 @@ import (
 	"github.com/kbroker/kbroker/storage/vfs"
 )
 
-// logDir is where each broker keeps its logs, on a disk of its own.
-const logDir = "/logs"
+// logDirs are where each broker may keep its logs, on a disk of its own.
+func logDirs() []string { return []string{"/logs", "/more-logs"} }
 
 // Node is a machine with a disk that may run one broker at a time. Its methods are called by one goroutine.
 type Node struct {
@@ -95,7 +96,7 @@ func (n *Node) settings() map[string]config.Setting {
 	all := map[string]string{
 		"broker.id":         fmt.Sprint(n.ID),
 		"listeners":         "PLAINTEXT://" + n.Address(),
-		"log.dirs":          logDir,
+		"log.dirs":          strings.Join(logDirs()[:n.world.options.LogDirs], ","),
 		"zookeeper.connect": zooKeeperAddress,
 	}
 	maps.Copy(all, n.world.options.Settings)

@@ -22,7 +22,8 @@ type Plan struct {
 	Every     time.Duration // a fault begins, about
 	Lasts     time.Duration // a fault, about
 	Calm      bool          // one fault at a time; only then machines lose power
-	Admin     bool          // topics come and go
+	Admin     bool          // topics come and go, replicas move
+	Dirs      int           // log directories of each broker
 	Log       zapcore.Level
 	ClientLog kgo.LogLevel
 	Delay     time.Duration // of links
@@ -41,6 +42,7 @@ func NewPlan(seed uint64) Plan {
 		Lasts:     time.Duration(300+rng.IntN(9000)) * time.Millisecond,
 		Calm:      rng.IntN(2) == 0,
 		Admin:     rng.IntN(2) == 0,
+		Dirs:      1 + rng.IntN(2),
 		Log:       zapcore.InfoLevel,
 		ClientLog: kgo.LogLevelWarn,
 		Delay:     time.Duration(50+rng.IntN(2000)) * time.Microsecond,
@@ -90,7 +92,7 @@ type Result struct {
 func Run(p Plan) (r Result) {
 	r = Result{Plan: p}
 	w, err := NewWorld(Options{
-		Seed: p.Seed, Brokers: 3, Settings: p.settings(), LogLevel: p.Log, ClientLog: p.ClientLog,
+		Seed: p.Seed, Brokers: 3, LogDirs: p.Dirs, Settings: p.settings(), LogLevel: p.Log, ClientLog: p.ClientLog,
 		Link: memnet.Link{Delay: p.Delay, Jitter: p.Jitter},
 	})
 	if err != nil {
@@ -141,7 +143,7 @@ func (r *run) all() error {
 	if err := r.world.AwaitReady(time.Minute); err != nil {
 		return err
 	}
-	r.ledgers = []*Ledger{NewLedger("orders", 3), NewLedger("events", 2)}
+	r.ledgers = []*Ledger{NewLedger("orders", 3, 3), NewLedger("events", 2, 3), NewLedger("moving", 2, 2)}
 	if err := r.createTopics(); err != nil {
 		return err
 	}
@@ -173,7 +175,11 @@ func (r *run) createTopics() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for _, l := range r.ledgers {
-		if _, err := kadm.NewClient(c).CreateTopic(ctx, l.Partitions, 3, nil, l.Topic); err != nil {
+		var config map[string]*string
+		if l.Replicas < 3 {
+			config = map[string]*string{"min.insync.replicas": kadm.StringPtr("1")}
+		}
+		if _, err := kadm.NewClient(c).CreateTopic(ctx, l.Partitions, l.Replicas, config, l.Topic); err != nil {
 			return fmt.Errorf("create topic %s: %w", l.Topic, err)
 		}
 	}

@@ -32,12 +32,14 @@ func TestSeeds(t *testing.T) {
 		q.until, q.end = time.Now().Add(d), 1<<63
 	}
 	began := time.Now()
-	t.Run("on", func(t *testing.T) { // each core has a bubble at a time
+	t.Run("each", func(t *testing.T) { // each core has a bubble at a time
 		for worker := range min(runtime.GOMAXPROCS(0), int(count)) {
-			t.Run(fmt.Sprint(worker), func(t *testing.T) {
+			t.Run(fmt.Sprint("core", worker), func(t *testing.T) {
 				t.Parallel()
 				for seed, ok := q.take(); ok; seed, ok = q.take() {
-					synctest.Test(t, func(t *testing.T) { q.add(runSeed(t, seed)) })
+					t.Run(fmt.Sprint(seed), func(t *testing.T) {
+						synctest.Test(t, func(t *testing.T) { q.add(runSeed(t, seed)) })
+					})
 				}
 			})
 		}

@@ -22,7 +22,7 @@ var singleSettings = map[string]string{
 
 func TestOneBrokerServesInVirtualTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, err := NewWorld(Options{Seed: 1, Brokers: 1, Settings: singleSettings, LogLevel: zapcore.InfoLevel, Link: memnet.Link{Delay: time.Millisecond}})
+		w, err := NewWorld(Options{Seed: 1, Brokers: 1, LogDirs: 1, Settings: singleSettings, LogLevel: zapcore.InfoLevel, Link: memnet.Link{Delay: time.Millisecond}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -42,10 +42,11 @@ type reader struct {
 	rng       *rand.Rand
 }
 
-func (r *reader) fetch(ctx context.Context, source leader) {
+// fetch makes one fetch, and tells whether it was answered without an error.
+func (r *reader) fetch(ctx context.Context, source leader) bool {
 	answer, began, ended, ok := ask[*kmsg.FetchResponse](ctx, r.ledger, r.client, source.id, r.request(source.epoch))
 	if !ok || len(answer.Topics) != 1 || len(answer.Topics[0].Partitions) != 1 {
-		return
+		return false
 	}
 	p := &answer.Topics[0].Partitions[0]
 	noted := history.Answer{
@@ -57,9 +58,9 @@ func (r *reader) fetch(ctx context.Context, source leader) {
 	case kerr.OffsetOutOfRange:
 		noted.OutOfRange = true
 		r.ledger.Note(func(h *history.History) { h.Answers = append(h.Answers, noted) })
-		return
+		return false
 	default:
-		return
+		return false
 	}
 	processed, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{Offset: r.next, Topic: r.ledger.Topic, Partition: r.partition},
 		p, kgo.DefaultDecompressor(), nil)
@@ -67,7 +68,7 @@ func (r *reader) fetch(ctx context.Context, source leader) {
 		r.ledger.Note(func(h *history.History) { // bytes that are no records: not even our checkers expect it
 			h.Reads = append(h.Reads, history.Read{Reader: r.name, Partition: r.partition, Offset: r.next, Value: processed.Err.Error(), At: ended})
 		})
-		return
+		return false
 	}
 	if next > r.next {
 		r.next = next
@@ -82,6 +83,7 @@ func (r *reader) fetch(ctx context.Context, source leader) {
 			})
 		}
 	})
+	return true
 }
 
 func (r *reader) request(epoch int32) *kmsg.FetchRequest {

@@ -20,6 +20,7 @@ import (
 type Ledger struct {
 	Topic      string
 	Partitions int32
+	Replicas   int16
 	*history.Recorder
 
 	mu    sync.Mutex
@@ -30,8 +31,8 @@ type Ledger struct {
 type leader struct{ id, epoch int32 }
 
 // NewLedger begins a history of a topic.
-func NewLedger(topic string, partitions int32) *Ledger {
-	l := &Ledger{Topic: topic, Partitions: partitions, Recorder: history.NewRecorder()}
+func NewLedger(topic string, partitions int32, replicas int16) *Ledger {
+	l := &Ledger{Topic: topic, Partitions: partitions, Replicas: replicas, Recorder: history.NewRecorder()}
 	for range partitions {
 		l.table = append(l.table, leader{-1, -1})
 	}

@@ -24,6 +24,7 @@ const (
 type Options struct {
 	Seed      uint64
 	Brokers   int
+	LogDirs   int               // of each broker, 1 or 2
 	Settings  map[string]string // of every broker
 	LogLevel  zapcore.Level
 	ClientLog kgo.LogLevel

@@ -26,7 +26,8 @@ const (
 // conductor leads the workers of one group through the story.
 type conductor struct {
 	client  Client
-	subject harness.Subject
+	subject harness.Subject // of Tell
+	address string
 	topic   string
 	group   string
 	kafka   *kgo.Client
@@ -34,82 +35,49 @@ type conductor struct {
 	ledger  *ledger
 	workers []*worker // those alive
 	started int
+
+	begun         time.Time
+	stopProducing context.CancelFunc
+	stopWatching  context.CancelFunc
+	producing     sync.WaitGroup
+	watching      sync.WaitGroup
 }
 
 // Tell tells the story with a client's workers.
 func Tell(t *testing.T, subject harness.Subject, client Client) {
 	t.Helper()
-	c := &conductor{
-		client: client, subject: subject, topic: "story-" + client.Name, group: "group-" + client.Name,
-		kafka: harness.NewClient(
-			t, subject.Address(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0),
-			kgo.ProducerBatchCompression(kgo.NoCompression()), // not every client brings every codec
-			kgo.UnknownTopicRetries(-1),                       // Apache Kafka, when it restarts, does not know its topics at first
-		),
-	}
-	c.admin = kadm.NewClient(harness.NewClient(t, subject.Address(), kgo.RetryTimeout(time.Second)))
-	c.ledger = newLedger(partitions)
-	c.ledger.restarts = client.Restarts
+	c := newConductor(t, subject.Address(), client)
+	c.subject = subject
 	harness.CreateTopic(t, c.kafka, c.topic, partitions, nil)
-	ctx, stop := context.WithCancel(t.Context())
-	var background, producing sync.WaitGroup
-	ending, stopProducing := context.WithCancel(ctx)
-	defer func() {
-		if t.Failed() { // now, as the cleanup begins with the broker
-			for _, w := range c.workers {
-				w.stacks()
-			}
-		}
-		stop()
-		producing.Wait()
-		background.Wait()
-	}()
-	producing.Go(func() { c.produce(ctx, ending) })
-	background.Go(func() { c.watch(ctx, t) })
-	defer stopProducing()
-	begun := time.Now()
-	chapter := func(format string, args ...any) {
-		t.Logf("%5.1f s: %s", time.Since(begun).Seconds(), fmt.Sprintf(format, args...))
-	}
+	defer c.begin(t)()
 
 	c.join(t, 3)
 	c.settle(t, 3)
-	chapter("three workers share the topic")
+	c.chapter(t, "three workers share the topic")
 	c.join(t, 1)
 	c.settle(t, 4)
-	chapter("a fourth has joined")
+	c.chapter(t, "a fourth has joined")
 	c.part(1).leave(t)
 	c.settle(t, 3)
-	chapter("one has left")
+	c.chapter(t, "one has left")
 	c.part(0).kill()
 	c.settle(t, 2)
-	chapter("one was killed and is out")
+	c.chapter(t, "one was killed and is out")
 	c.join(t, 1)
 	c.interrupt(t)
-	chapter("the broker was killed during a rebalance")
+	c.chapter(t, "the broker was killed during a rebalance")
 	subject.Restart(t)
-	chapter("it is back")
+	c.chapter(t, "it is back")
 	c.settle(t, 3)
-	chapter("three workers share the topic again")
-	stopProducing()
-	producing.Wait()
-	c.drain(t)
-	chapter("all %d records are delivered and committed", c.ledger.produced())
-	for len(c.workers) > 0 {
-		c.part(0).leave(t)
-	}
-	harness.Eventually(t, patience, func() error { return c.shared(t, 0) })
-	chapter("all have left")
-	stop()
-	background.Wait()
-	c.ledger.report(t)
+	c.chapter(t, "three workers share the topic again")
+	c.conclude(t)
 }
 
 // join starts workers.
 func (c *conductor) join(t *testing.T, count int) {
 	t.Helper()
 	for range count {
-		seat := Seat{Address: c.subject.Address(), Topic: c.topic, Group: c.group, Name: fmt.Sprintf("w%d", c.started)}
+		seat := Seat{Address: c.address, Topic: c.topic, Group: c.group, Name: fmt.Sprintf("w%d", c.started)}
 		c.started++
 		c.workers = append(c.workers, start(t, c.client, seat, c.ledger.hear))
 	}
@@ -193,6 +161,13 @@ func oneOwnerEach(teller string, members [][]int32) error {
 // interrupt kills the broker when a rebalance has begun and is not over.
 func (c *conductor) interrupt(t *testing.T) {
 	t.Helper()
+	c.awaitRebalance(t)
+	c.subject.Kill()
+}
+
+// awaitRebalance returns when a rebalance has begun and is not over.
+func (c *conductor) awaitRebalance(t *testing.T) {
+	t.Helper()
 	deadline := time.Now().Add(patience)
 	for time.Now().Before(deadline) {
 		g, err := c.describe(t.Context())
@@ -200,7 +175,6 @@ func (c *conductor) interrupt(t *testing.T) {
 			t.Fatalf("describe the group: %v", err)
 		}
 		if g.state != "Stable" {
-			c.subject.Kill()
 			t.Logf("the group was %s with %d members", g.state, len(g.members))
 			return
 		}

@@ -90,6 +90,13 @@ func (l *ledger) committed(partition int32, offset int64) {
 	l.offsets[partition] = offset
 }
 
+// forgive says whether committed offsets may move back from now on.
+func (l *ledger) forgive(restarts bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.restarts = restarts
+}
+
 func (l *ledger) committedOffset(partition int32) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -30,7 +32,7 @@ func franz(ctx context.Context, s seat, options ...kgo.Opt) error {
 		t.change(generation(c), nil, partitions[s.topic])
 	}
 	c, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(s.address), kgo.ConsumerGroup(s.group), kgo.ConsumeTopics(s.topic), kgo.ClientID(s.name),
+		kgo.SeedBrokers(strings.Split(s.address, ",")...), kgo.MetadataMinAge(250 * time.Millisecond), kgo.ConsumerGroup(s.group), kgo.ConsumeTopics(s.topic), kgo.ClientID(s.name),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.SessionTimeout(sessionTimeout), kgo.HeartbeatInterval(heartbeatInterval),
 		kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(), kgo.FetchMaxWait(heartbeatInterval),
 		kgo.OnPartitionsAssigned(func(_ context.Context, c *kgo.Client, partitions map[string][]int32) {
