@@ -22,7 +22,7 @@ func TestGroupsOnACluster(t *testing.T) {
 				t.Parallel()
 				k := cluster.Start(t, e, cluster.Options{Kinds: cluster.Kinds(), Peers: "peers", Config: story.ClusterConfig()})
 				story.TellOnCluster(t, k, story.Client{
-					Name: name,
+					Name:    name,
 					Command: func(s story.Seat) *exec.Cmd { return exec.Command(worker, name, s.Address, s.Topic, s.Group, s.Name) },
 				})
 			})

@@ -280,7 +280,7 @@ func (p *produceCall) settle(ctx context.Context) bool {
 			if r.code != protocol.None || !r.written {
 				continue
 			}
-			if err := r.partition.AwaitHighWatermark(ctx, r.appended); err != nil {
+			if err := r.partition.AwaitHighWatermarkUntil(ctx, p.call.Stopping(), r.appended); err != nil {
 				if r.code = p.code(t.name, r.index, err); r.code == protocol.NotLeaderOrFollower {
 					r.leader = p.h.leaderOf(t.name, r.index, r.partition)
 				}

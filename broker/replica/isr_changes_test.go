@@ -305,31 +305,6 @@ func TestTheOneThatJoinsCountsForMinInSync(t *testing.T) {
 	}
 }
 
-// TestARefusedReplicaIsProposedOnceForEachFetch: a fetch that waits is read anew whenever something moves, which is not the
-// follower, and a refusal moves nothing. Else a follower that shuts down is proposed and refused as fast as the network goes.
-func TestARefusedReplicaIsProposedOnceForEachFetch(t *testing.T) {
-	h := newHost(t, vfs.NewMem())
-	p := h.apply(leading(3, []int32{1}, []int32{1, 2}))
-	fetchAs(t, p, 2, 0)
-	waiting, watch := NewWatchlist(), &Watch{ReplicaID: 2}
-	p.Watch(waiting, watch)
-	defer watch.Unwatch()
-	h.proposed().answer(ISRAnswer{}, ErrISRRefused)
-	select {
-	case <-waiting.C:
-		t.Error("a refusal wakes the fetches that wait")
-	default:
-	}
-	again := followerFetch(p, 2, 0)
-	again.Again = true
-	if _, err := p.Read(again); err != nil {
-		t.Fatal(err)
-	}
-	h.wantNoProposal()
-	fetchAs(t, p, 2, 0)
-	h.proposed()
-}
-
 // A session does not read for a follower that has nothing to fetch. It is in touch by the session's rounds, and only by them.
 func TestAQuietFollowerIsInTouchBySession(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -370,4 +345,29 @@ func TestAQuietFollowerIsInTouchBySession(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestARefusedReplicaIsProposedOnceForEachFetch: a fetch that waits is read anew whenever something moves, which is not the
+// follower, and a refusal moves nothing. Else a follower that shuts down is proposed and refused as fast as the network goes.
+func TestARefusedReplicaIsProposedOnceForEachFetch(t *testing.T) {
+	h := newHost(t, vfs.NewMem())
+	p := h.apply(leading(3, []int32{1}, []int32{1, 2}))
+	fetchAs(t, p, 2, 0)
+	waiting, watch := NewWatchlist(), &Watch{ReplicaID: 2}
+	p.Watch(waiting, watch)
+	defer watch.Unwatch()
+	h.proposed().answer(ISRAnswer{}, ErrISRRefused)
+	select {
+	case <-waiting.C:
+		t.Error("a refusal wakes the fetches that wait")
+	default:
+	}
+	again := followerFetch(p, 2, 0)
+	again.Again = true
+	if _, err := p.Read(again); err != nil {
+		t.Fatal(err)
+	}
+	h.wantNoProposal()
+	fetchAs(t, p, 2, 0)
+	h.proposed()
 }

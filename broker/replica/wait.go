@@ -45,7 +45,13 @@ func (p *Partition) unregister(w *waiter) {
 // watermark is there already, as with one replica, it returns at once, whatever ctx. This broker must have led all the
 // time since the append, though in whatever epochs: one that leads again, sooner than anybody looked, may have cut it.
 func (p *Partition) AwaitHighWatermark(ctx context.Context, a Appended) error {
-	return p.await(ctx, onHighWatermark|onRole, func() (bool, error) {
+	return p.AwaitHighWatermarkUntil(ctx, nil, a)
+}
+
+// AwaitHighWatermarkUntil is AwaitHighWatermark that ends with ErrNotLeader when stopping is closed: followers cannot
+// fetch from a broker that stops, so nothing more can be acknowledged here, and the producer finds the next leader.
+func (p *Partition) AwaitHighWatermarkUntil(ctx context.Context, stopping <-chan struct{}, a Appended) error {
+	return p.awaitUntil(ctx, stopping, onHighWatermark|onRole, func() (bool, error) {
 		ok, err := p.reached(a.LastOffset+1, anyEpoch)
 		if err == nil && p.tenure != a.tenure {
 			return false, ErrNotLeader
@@ -73,6 +79,11 @@ func (p *Partition) reached(offset int64, epoch int32) (bool, error) {
 
 // await waits until done says so, which is asked upon what happens. It is called with p.mu held.
 func (p *Partition) await(ctx context.Context, on happening, done func() (bool, error)) error {
+	return p.awaitUntil(ctx, nil, on, done)
+}
+
+// awaitUntil is await that ends with ErrNotLeader when stopping is closed.
+func (p *Partition) awaitUntil(ctx context.Context, stopping <-chan struct{}, on happening, done func() (bool, error)) error {
 	p.mu.Lock()
 	ok, err := done()
 	p.mu.Unlock()
@@ -93,6 +104,8 @@ func (p *Partition) await(ctx context.Context, on happening, done func() (bool, 
 		}
 		select {
 		case <-w.c:
+		case <-stopping:
+			return ErrNotLeader
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return ErrTimedOut

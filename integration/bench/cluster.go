@@ -20,7 +20,7 @@ import (
 const (
 	clusterBrokers = 3
 	// clusterSession is how long ZooKeeper believes that a killed broker lives; Kafka's default is 18 s.
-	clusterSession = 2 * time.Second
+	clusterSession = 6 * time.Second
 	// clusterTick is ZooKeeper's: it ends sessions up to one later.
 	clusterTick = "100"
 	singleName  = "one kbroker"
@@ -277,7 +277,20 @@ func (c *cluster) settle(ctx context.Context) error {
 	if len(c.topics) > 0 {
 		_, err = admin.DeleteTopics(ctx, c.topics...)
 	}
+	for _, topic := range c.topics {
+		if err == nil {
+			err = await(ctx, func() error { return forgotten(ctx, admin, topic) })
+		}
+	}
 	c.topics = nil
+	return err
+}
+
+func forgotten(ctx context.Context, admin *kadm.Client, topic string) error {
+	topics, err := admin.ListTopics(ctx, topic)
+	if err == nil && topics.Has(topic) {
+		err = fmt.Errorf("topic %s is still there", topic)
+	}
 	return err
 }
 

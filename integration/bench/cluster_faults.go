@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -33,6 +34,9 @@ func killedOf(partitions int, controller bool) func(context.Context, *cluster, s
 			victim = victim%clusterBrokers + 1
 		}
 		time.Sleep(2 * time.Second) // until what the creation has left to do is done
+		if err := await(ctx, func() error { return c.inSync(ctx, client, topic, partitions) }); err != nil {
+			return nil, err
+		}
 		path := fmt.Sprint("/brokers/ids/", victim)
 		if controller {
 			path = "/controller"
@@ -78,40 +82,74 @@ func killedOf(partitions int, controller bool) func(context.Context, *cluster, s
 // probeEvery is the pause between two tries to write.
 const probeEvery = 5 * time.Millisecond
 
+// staleAfter is how long nothing is taken before the leaders are looked up.
+const staleAfter = time.Second
+
 // takesOver writes to each partition at its new leader until that has taken it: to one of them first, so that the
-// tries do not take the machine from those who are to make it the leader.
+// tries do not take the machine from those who are to make it the leader. Where it is not the one that should be, as
+// it had left the in-sync replicas before, the leaders are asked for.
 func takesOver(ctx context.Context, client *kgo.Client, leader int32, topic string, batch record.Batch, partitions []int32) (first, last time.Time, err error) {
 	began := time.Now()
+	leaders := map[int32]int32{}
+	moved := began
 	for left := partitions; len(left) > 0; {
 		if time.Since(began) > startWithin || ctx.Err() != nil {
 			return first, last, fmt.Errorf("%d partitions of %d have not taken a write", len(left), len(partitions))
 		}
-		some := left
-		if first.IsZero() {
-			some = left[:1]
-		} else if len(some) > 500 {
-			some = some[:500]
+		if time.Since(moved) > clusterSession+staleAfter {
+			if leaders, err = leadersOf(ctx, client, topic); err != nil {
+				return first, last, err
+			}
+			moved = time.Now().Add(-clusterSession)
 		}
-		codes, err := produceTo(ctx, client, leader, topic, batch, some...)
-		if err != nil {
-			return first, last, err
+		to := leader
+		if l, ok := leaders[left[0]]; ok {
+			to = l
 		}
-		last = time.Now()
-		var again []int32
-		for i, code := range codes {
-			if code != 0 {
-				again = append(again, some[i])
+		var some, rest []int32
+		for _, p := range left {
+			if l, ok := leaders[p]; len(some) < 500 && (len(some) == 0 || !first.IsZero() && (!ok || l == to)) {
+				some = append(some, p)
+			} else {
+				rest = append(rest, p)
 			}
 		}
-		if len(again) < len(some) && first.IsZero() {
-			first = last
+		codes, err := produceTo(ctx, client, to, topic, batch, some...)
+		if err != nil {
+			left = append(rest, some...) // it is the one that was killed
+			time.Sleep(probeEvery)       // a poll of real processes, until startWithin
+			continue
 		}
-		left = append(again, left[len(some):]...)
-		if len(again) > 0 {
+		last = time.Now()
+		refused := 0
+		for i, code := range codes {
+			if code != 0 {
+				rest = append(rest, some[i])
+				refused++
+			}
+		}
+		if refused < len(some) {
+			moved = last
+			if first.IsZero() {
+				first = last
+			}
+		}
+		if left = rest; refused > 0 {
 			time.Sleep(probeEvery) // a poll of real processes, until startWithin
 		}
 	}
 	return first, last, nil
+}
+
+func leadersOf(ctx context.Context, client *kgo.Client, topic string) (map[int32]int32, error) {
+	topics, err := kadm.NewClient(client).ListTopics(ctx, topic)
+	leaders := map[int32]int32{}
+	for _, p := range topics[topic].Partitions {
+		if p.Leader >= 0 {
+			leaders[p.Partition] = p.Leader
+		}
+	}
+	return leaders, err
 }
 
 // shutDown ends a broker with SIGTERM under load and measures how long that takes and what clients see of it.
