@@ -116,8 +116,9 @@ func tail(text string, lines int) string {
 }
 
 // The ports of FreePort lie below those that systems give to outgoing connections and to listeners without a port, which would be
-// taken by anybody before their server has them, or while that restarts.
-const firstPort, portCount = 11_000, 20_000
+// taken by anybody before their server has them, or while that restarts. Between two of them some are left for servers
+// that take the next ones as well.
+const firstPort, portCount, portStep = 11_000, 20_000, 7
 
 // nextPort is where FreePort goes on: no port is given twice, and each process begins somewhere else.
 var nextPort = func() *atomic.Uint32 {
@@ -131,7 +132,7 @@ func FreePort(t testing.TB) int {
 	t.Helper()
 	err := errors.New("not tried")
 	for range 100 {
-		port := firstPort + int(nextPort.Add(1)%portCount)
+		port := firstPort + int(nextPort.Add(portStep)%portCount)
 		var l net.Listener
 		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
 			l.Close()

@@ -64,7 +64,13 @@ func TestClusterLocal(t *testing.T) {
 	defer keyboard.Close()
 	out := &screen{}
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, o, in, out) }()
+	go func() {
+		err := run(ctx, o, in, out)
+		if err != nil {
+			fmt.Fprintln(out, "ended:", err) // for whoever awaits something else
+		}
+		ended <- err
+	}()
 	out.await(t, "Ctrl-C ends all")
 
 	client := harness.NewClient(t, fmt.Sprintf("127.0.0.1:%d", o.brokers[0]))
