@@ -13,8 +13,8 @@ import (
 )
 
 var (
-	kafkaLine  = regexp.MustCompile(`(?m)^\[[^]]*\] (WARN|ERROR|FATAL) (.*)$`)
-	ourLine    = regexp.MustCompile(`(?m)^\S+\s+(WARN|ERROR|DPANIC|PANIC|FATAL)\s+(.*)$`)
+	kafkaLine  = regexp.MustCompile(`(?m)^\[[^]]*\] (WARN|ERROR|FATAL) (.*)(?:\n([^\[\n].*))?$`) // with the exception below it
+	ourLine    = regexp.MustCompile(`(?m)^\S+\s+(WARN|ERROR|DPANIC|PANIC|FATAL)\s+(.*)()$`)
 	changeable = regexp.MustCompile(`[0-9]+`)
 )
 
@@ -48,6 +48,10 @@ var kafkaUsual = []usual{
 		"the session of a paused controller has ended while it wrote",
 	},
 	{
+		regexp.MustCompile(`(?s)^\[(Controller|PartitionStateMachine|ReplicaStateMachine)\b.*\n\S*(ControllerMovedException|SessionExpiredException)`),
+		"a controller that was paused goes on, and finds another one in its office: KafkaController, PartitionStateMachine.scala",
+	},
+	{
 		regexp.MustCompile(`^\[KafkaApi-\d+\] Unexpected error handling request RequestHeader\(apiKey=UPDATE_METADATA`),
 		"a controller that was paused goes on with what its successor has overtaken",
 	},
@@ -71,13 +75,14 @@ func checkLog(t *testing.T, n *cluster.Node) {
 	count, example := map[string]int{}, map[string][]string{}
 	for _, found := range line.FindAllStringSubmatch(n.Log(), -1) {
 		text, _, _ := strings.Cut(found[2], "{") // fields, and what was asked for
-		kind := found[1] + " " + changeable.ReplaceAllString(text, "N")
+		exception, _, _ := strings.Cut(found[3], ":")
+		kind := found[1] + " " + changeable.ReplaceAllString(text, "N") + exception
 		count[kind]++
 		example[kind] = found
 	}
 	for _, kind := range slices.Sorted(maps.Keys(count)) {
 		found := example[kind]
-		expected := found[1] == "WARN" || slices.ContainsFunc(allowed, func(u usual) bool { return u.line.MatchString(found[2]) })
+		expected := found[1] == "WARN" || slices.ContainsFunc(allowed, func(u usual) bool { return u.line.MatchString(found[2] + "\n" + found[3]) })
 		if !expected {
 			t.Errorf("broker %d (%s) has logged, %d times: %s", n.ID, n.Kind, count[kind], found[0])
 			continue
