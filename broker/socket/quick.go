@@ -3,8 +3,8 @@
 // net makes its system calls with the runtime told before and after, so that the runtime may give the processor to
 // another thread if the call takes long. On a socket that does not block it never does, but telling has a price when the
 // process is mostly idle: the first call after a pause wakes the runtime's monitor thread, which then looks around for
-// a while. A broker whose clients send a small request now and then spends more on that than on answering: a server in
-// Go that does nothing but echo a thousand messages a second took 3.0 % of a core with net and 1.7 % so.
+// a while. A broker whose clients send a small request now and then spends more on that than on answering
+// (docs/performance.md, heartbeats).
 //
 // It knows connections and nothing of what goes over them.
 package socket
