@@ -28,7 +28,7 @@ race: ## run the unit tests three times under the race detector
 	$(GO) test -race -count=3 -timeout 25m $$($(GO) list ./... | grep -v /integration)
 
 simulate: ## run the cluster in virtual time under SEEDS=200 seeds of faults (KBROKER_SIM_FOR=1h: as long as you like)
-	set -o pipefail; KBROKER_SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -v -timeout 0 -tags synctests -run TestSeeds ./integration/simulation | grep -v "^=== "
+	set -o pipefail; KBROKER_SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -v -timeout 0 -tags synctests -run TestSeeds ./integration/simulation | grep -vE "^=== |^ +--- PASS"
 	[ -n "$$KBROKER_SIM_FOR" ] || KBROKER_SIM_SEEDS=$$(($(SEEDS) / 50)) $(GO) test -count=1 -race -timeout 0 -tags synctests -run TestSeeds ./integration/simulation
 
 fuzz: ## run every fuzz target for FUZZTIME each (default 30s)

@@ -92,7 +92,10 @@ func Start(ctx context.Context, o Options) (_ *Broker, err error) {
 	b.cancel = cancel
 	defer func() {
 		if err != nil {
-			b.teardown(ctx)
+			// Requests that came already wait for a broker that will never be ready: nobody waits for them.
+			ended, end := context.WithCancel(ctx)
+			end()
+			b.teardown(ended)
 		}
 	}()
 
@@ -100,7 +103,7 @@ func Start(ctx context.Context, o Options) (_ *Broker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.openLogs(ctx, o, overrides); err != nil {
+	if err := b.openLogs(background, o, overrides); err != nil {
 		return nil, err
 	}
 	listeners, err := listen(o.Config.Broker(), o.Listen)
@@ -118,8 +121,8 @@ func Start(ctx context.Context, o Options) (_ *Broker, err error) {
 	return b, nil
 }
 
-// connect opens the ZooKeeper session, settles cluster id and broker id, and reads the
-// dynamic configuration. It returns the overrides of every topic.
+// connect opens the ZooKeeper session and settles what has to be known before the logs are opened. It returns the overrides
+// of every topic.
 func (b *Broker) connect(ctx context.Context, o Options) (map[string]map[string]string, error) {
 	c := b.config.Broker()
 	observe := newZooKeeperMetrics(o.Registry)
@@ -141,20 +144,39 @@ func (b *Broker) connect(ctx context.Context, o Options) (map[string]map[string]
 		observe.session(s)
 		b.health.set(partZooKeeper, s == zkmeta.Connected, "zookeeper session is not connected")
 	})
-	if err := zk.EnsureRoots(ctx); err != nil {
+	var overrides map[string]map[string]string
+	err = acrossSessions(ctx, func() (err error) {
+		overrides, err = b.settle(ctx, o.FS)
+		return err
+	})
+	return overrides, err
+}
+
+// acrossSessions repeats what a session of ZooKeeper's ended in the middle of: the next one can do it as well.
+func acrossSessions(ctx context.Context, do func() error) error {
+	for {
+		if err := do(); ctx.Err() != nil || !errors.Is(err, zkmeta.ErrSessionExpired) {
+			return err
+		}
+	}
+}
+
+// settle makes the roots, settles cluster id and broker id, and reads the dynamic configuration. It returns the overrides of
+// every topic. It may be repeated.
+func (b *Broker) settle(ctx context.Context, fs vfs.FS) (overrides map[string]map[string]string, err error) {
+	if err := b.zk.EnsureRoots(ctx); err != nil {
 		return nil, fmt.Errorf("create the roots in zookeeper: %w", err)
 	}
-	if b.clusterID, err = zk.ClusterID(ctx); err != nil {
+	if b.clusterID, err = b.zk.ClusterID(ctx); err != nil {
 		return nil, fmt.Errorf("read the cluster id from zookeeper: %w", err)
 	}
-	if b.id, err = b.settleID(ctx, o.FS); err != nil {
+	if b.id, err = b.settleID(ctx, fs); err != nil {
 		return nil, err
 	}
 	if err := b.readDynamicConfig(ctx); err != nil {
 		return nil, err
 	}
-	overrides, err := zk.Configs(ctx, "topics")
-	if err != nil {
+	if overrides, err = b.zk.Configs(ctx, "topics"); err != nil {
 		return nil, fmt.Errorf("read topic configs from zookeeper: %w", err)
 	}
 	return overrides, nil
@@ -189,8 +211,8 @@ func (b *Broker) settleID(ctx context.Context, fs vfs.FS) (int32, error) {
 	return id, nil
 }
 
-// openLogs locks and loads the log directories.
-func (b *Broker) openLogs(ctx context.Context, o Options, overrides map[string]map[string]string) error {
+// openLogs locks and loads the log directories. The failure of one is reported until background ends.
+func (b *Broker) openLogs(background context.Context, o Options, overrides map[string]map[string]string) error {
 	c := b.config.Broker()
 	logs, err := storage.Open(storage.Options{
 		FS:                            o.FS,
@@ -206,7 +228,7 @@ func (b *Broker) openLogs(ctx context.Context, o Options, overrides map[string]m
 		Cleaner:                       cleanerSettings(b.config),
 		MaxOpenFiles:                  maxOpenSegments(),
 		Logger:                        o.Logger,
-		DirFailed:                     func(dir string, err error) { b.dirFailed(context.WithoutCancel(ctx), dir, err) },
+		DirFailed:                     func(dir string, err error) { b.dirFailed(background, dir, err) },
 	})
 	if err != nil {
 		return err
@@ -229,7 +251,7 @@ func (b *Broker) dirFailed(ctx context.Context, dir string, err error) {
 		b.fail(fmt.Errorf("no log directory is left online, the last was %s: %w", dir, err))
 		return
 	}
-	if err := b.zk.ReportLogDirFailure(ctx, b.id); err != nil {
+	if err := b.zk.ReportLogDirFailure(ctx, b.id); err != nil && ctx.Err() == nil {
 		b.log.Error("log directory failure could not be reported to the controller",
 			zap.String("dir", dir), zap.Error(err))
 	}
@@ -309,14 +331,17 @@ func (b *Broker) join(ctx, background context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if err := b.zk.WatchConfigs(background, b.configChanged(background)); err != nil {
+	if err := acrossSessions(ctx, func() error { return b.zk.WatchConfigs(background, b.configChanged(background)) }); err != nil {
 		return fmt.Errorf("follow config changes in zookeeper: %w", err)
 	}
 	// Read again what may have changed between the first read and the watch.
-	if err := b.readDynamicConfig(ctx); err != nil {
-		return err
-	}
-	if err := b.readGroupConfigs(ctx); err != nil {
+	err := acrossSessions(ctx, func() error {
+		if err := b.readDynamicConfig(ctx); err != nil {
+			return err
+		}
+		return b.readGroupConfigs(ctx)
+	})
+	if err != nil {
 		return err
 	}
 	b.spawn("isr", func() error { b.isr.Run(background); return nil })
@@ -339,7 +364,11 @@ const leadWithin = 15 * time.Second
 // awaitMetadata returns once the controller, this broker or another, has told of this broker and
 // of the partitions whose logs are here: from then on clients get full answers.
 func (b *Broker) awaitMetadata(ctx context.Context) error {
-	expected, err := b.hostedLogs(ctx)
+	var expected []storage.TopicPartition
+	err := acrossSessions(ctx, func() (err error) {
+		expected, err = b.hostedLogs(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}

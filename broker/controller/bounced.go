@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"context"
 	"slices"
 
 	"go.uber.org/zap"
@@ -13,7 +14,7 @@ import (
 // A controller that is in office sees that a broker bounced by its epoch. One that takes over does not, and Kafka's then trusts a
 // replica of which nobody knows what it brought back: a broker that was leader and controller and lost its unsynced writes with
 // the power would lead on, in the same epoch, and have its followers truncate what was acknowledged. The zxids of the registration
-// and of the partition's state tell. Where all replicas in sync have bounced there is no better one, and nothing is done.
+// and of the partition's state tell. Where all replicas in sync have bounced there is no better one: see leadAnew.
 func (t *term) setBouncedAside() {
 	bounced := map[int32]bool{}
 	for _, p := range t.partitionsWhere(func(p *partition) bool { return p.leadership != nil && p.leadership.ModifiedAt > 0 }) {
@@ -35,6 +36,21 @@ func (t *term) setBouncedAside() {
 		delete(t.brokers, id)
 	}
 	t.watch("broker_change", (*term).brokersChanged)() // finds them registered
+}
+
+// leadAnew has leaders that have bounced lead on in another leader epoch. Their high watermark is what they last wrote down of it, and
+// within an epoch none may move back. A leader that is alone in the ISR knows its own.
+func (t *term) leadAnew(ctx context.Context) error {
+	bounced := t.partitionsWhere(func(p *partition) bool {
+		return p.state == onlinePartition && !p.topic.queued && p.leadership != nil && p.leadership.ModifiedAt > 0 &&
+			len(p.leadership.ISR) > 1 && t.bouncedSince(p.leadership.Leader, p.leadership.ModifiedAt)
+	})
+	if len(bounced) == 0 {
+		return nil
+	}
+	t.log.Info("leaders have restarted since they were elected, electing anew", zap.Int("partitions", len(bounced)))
+	_, err := t.movePartitions(ctx, bounced, onlinePartition, electOffline)
+	return err
 }
 
 func (t *term) bouncedSince(broker int32, zxid int64) bool {

@@ -63,6 +63,7 @@ func (t *term) begin(ctx context.Context) error {
 		{"read topics to delete", t.readDeletions},
 		{"send brokers", func(context.Context) error { t.sendMetadata(t.brokerIDs()); return nil }},
 		{"start state machines", t.start},
+		{"elect anew where leaders have bounced", t.leadAnew},
 		{"resume reassignments", t.resumeReassigning},
 		{"resume topic deletions", t.goOnDeleting},
 		{"resume preferred elections", t.legacyElection},

@@ -274,3 +274,31 @@ func TestWhoTakesOverTrustsNoBrokerThatHasBounced(t *testing.T) {
 		w.wantState(n.zk, "alone", 0, "leader=1 epoch=2 isr=1 version=2 by=2")
 	})
 }
+
+// TestLeadersThatHaveBouncedLeadInAnotherEpoch: nobody in sync has stayed, so there is no better leader, but its
+// high watermark may be an old one.
+func TestLeadersThatHaveBouncedLeadInAnotherEpoch(t *testing.T) {
+	inWorld(t, func(w *world) {
+		n, other := w.broker(1), w.bystander(2)
+		w.settle()
+		n.create(placed("t", []int32{1, 2}, []int32{2, 1}), placed("alone", []int32{1}))
+		// The controller must not see that the other one is gone for a moment.
+		mine, _ := n.zk.Session()
+		release := make(chan struct{})
+		w.interceptWith(func(r zkserver.Request) zkserver.Verdict {
+			if r.SessionID == mine && r.Path == "/brokers/ids" {
+				<-release
+			}
+			return zkserver.Verdict{}
+		})
+		other.stop()
+		w.bystander(2)
+		n.expire()
+		w.interceptWith(nil)
+		close(release)
+		w.pass(5 * time.Second)
+		w.wantState(n.zk, "t", 0, "leader=1 epoch=1 isr=1,2 version=1 by=2")
+		w.wantState(n.zk, "t", 1, "leader=2 epoch=1 isr=2,1 version=1 by=2")
+		w.wantState(n.zk, "alone", 0, "leader=1 epoch=0 isr=1 version=0 by=1")
+	})
+}

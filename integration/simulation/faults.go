@@ -44,6 +44,7 @@ func faults() []fault {
 
 // chaos carries out faults. Each broker has one at a time, which busy marks; what concerns links may overlap.
 type chaos struct {
+	seed  uint64
 	world *World
 	ctx   context.Context
 	rng   *rand.Rand // of the goroutine that schedules

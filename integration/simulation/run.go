@@ -216,7 +216,7 @@ func (r *run) disturb() (count int) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.For)
 	defer cancel()
 	c := &chaos{
-		world: r.world, ctx: ctx, rng: rand.New(rand.NewPCG(r.Seed, 0x6368616f73)), calm: r.Calm,
+		seed: r.Seed, world: r.world, ctx: ctx, rng: rand.New(rand.NewPCG(r.Seed, 0x6368616f73)), calm: r.Calm,
 		busy: make([]bool, len(r.world.Nodes)), done: make(chan int, 100),
 	}
 	for ctx.Err() == nil {
@@ -276,10 +276,17 @@ func (c *chaos) free(n int) {
 	}
 }
 
-// settle waits until no fault is under way.
+// settle waits until no fault is under way. A fault that does not end is a broker that does not stop: the test ends, with what all
+// goroutines are at.
 func (c *chaos) settle() {
-	for c.going > 0 {
-		c.free(<-c.done)
+	const within = 10 * time.Minute
+	for late := time.After(within); c.going > 0; {
+		select {
+		case n := <-c.done:
+			c.free(n)
+		case <-late:
+			panic(fmt.Sprintf("seed %d: a fault has not ended within %s", c.seed, within))
+		}
 	}
 }
 
