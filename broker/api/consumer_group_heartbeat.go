@@ -48,7 +48,7 @@ func consumerHeartbeat(c *server.Call, req *kmsg.ConsumerGroupHeartbeatRequest) 
 	r := consumer.HeartbeatRequest{
 		Client: clientOf(c), MemberID: req.MemberID, MemberEpoch: req.MemberEpoch, InstanceID: req.InstanceID, Rack: req.RackID,
 		RebalanceTimeout: millis(req.RebalanceTimeoutMillis), Topics: req.SubscribedTopicNames,
-		TopicRegex: req.SubscribedTopicRegex, ServerAssignor: req.ServerAssignor, Version: req.Version,
+		TopicRegex: req.SubscribedTopicRegex, ServerAssignor: req.ServerAssignor, Version: req.Version, Arrived: c.Arrived,
 	}
 	if req.Topics == nil {
 		return r

@@ -79,7 +79,7 @@ func (g *Group) classicJoin(x *journal.Turn, r classic.JoinRequest, id string, u
 		s.session, s.syncBy = x.Now.Add(r.SessionTimeout), x.Now.Add(r.RebalanceTimeout)
 		s.joinBy, s.revokeBy = time.Time{}, time.Time{}
 		g.watch(s)
-	}, func(err *kerr.Error) {
+	}, func(_ time.Time, err *kerr.Error) {
 		if err != nil {
 			resp = classic.JoinResponse{Err: err, Generation: -1, MemberID: r.MemberID}
 		}

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -28,7 +29,7 @@ func (g *Group) Leave(x *journal.Turn, image Image, r classic.LeaveRequest, repl
 		left = append(left, answer)
 	}
 	changes, applied := g.fence(members, journal.MemberLeft)
-	g.store(x, changes, applied, func(err *kerr.Error) {
+	g.store(x, changes, applied, func(_ time.Time, err *kerr.Error) {
 		for i := range left {
 			if err != nil {
 				left[i].Err = err

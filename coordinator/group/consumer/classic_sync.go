@@ -33,7 +33,7 @@ func (g *Group) ClassicSync(x *journal.Turn, image Image, r classic.SyncRequest,
 	s.syncBy = time.Time{}
 	g.extend(s, x.Now, s.classic.sessionTimeout)
 	resp := classic.SyncResponse{ProtocolType: r.ProtocolType, Protocol: r.Protocol, Assignment: g.serialize(s.member, s.assigned.partitions())}
-	g.afterWrites(func(err *kerr.Error) {
+	g.afterWrites(x, func(_ time.Time, err *kerr.Error) {
 		if err != nil {
 			resp = classic.SyncResponse{Err: err}
 		}

@@ -19,6 +19,7 @@
 //	subscribe.go    subscribed topics and their hash; regex.go subscriptions by regular expression
 //	target.go       the target assignment
 //	reconcile.go    one step of a member towards its target
+//	telling.go      whether a member has heard its assignment
 //	leave.go        members that go or are fenced; tick.go timeouts
 //	classic_*.go    members of the classic protocol; convert.go upgrade and downgrade of whole groups
 //	commit.go       who may commit and fetch offsets; describe.go what operators see

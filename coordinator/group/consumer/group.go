@@ -43,6 +43,7 @@ type Group struct {
 	resolved  resolveAttempt // when regular expressions were last resolved
 	wake      time.Time      // no timeout is earlier; zero when there is none
 	pending   []*pendingWrite
+	tellings  uint64          // answers with an assignment so far
 	scratch   []assign.Member // for the assignor, which does not keep it
 	converted bool            // it is not replayed, but was a classic group
 	closedErr *kerr.Error
@@ -81,6 +82,8 @@ func (g *Group) Loaded(x *journal.Turn) {
 		if s.state == unrevoked && s.classic == nil {
 			s.revokeBy, s.revokeEpoch = x.Now.Add(s.rebalanceTimeout), s.epoch
 		}
+		// Nobody knows what the coordinator before could tell it.
+		g.tell(s)
 		g.watch(s)
 	}
 	g.askWake(x)
@@ -172,7 +175,7 @@ func (g *Group) Close(err *kerr.Error) {
 		waiters := p.waiters
 		p.waiters = nil
 		for _, answer := range waiters {
-			answer(err)
+			answer(time.Time{}, err)
 		}
 	}
 	g.pending = nil

@@ -24,6 +24,7 @@ type HeartbeatRequest struct {
 	ServerAssignor   *string           // nil: not said
 	Owned            assign.Partitions // nil: not said
 	Version          int16
+	Arrived          time.Time // zero: now
 }
 
 // HeartbeatResponse is the answer. Its assignment is shared and must not be changed.
@@ -44,11 +45,12 @@ func (g *Group) Heartbeat(x *journal.Turn, image Image, r HeartbeatRequest, repl
 	if g.idle(x.Now, &r) {
 		s := g.members[r.MemberID]
 		g.extend(s, x.Now, g.config.SessionTimeout)
+		resp := g.keep(s.member)
 		if len(g.pending) == 0 {
-			reply(g.keep(s.member))
+			reply(resp)
 			return
 		}
-		g.answer(x, nil, nil, g.keep(s.member), reply)
+		g.answer(x, nil, nil, resp, reply)
 		return
 	}
 	refused := g.config.validate(&r)
@@ -64,11 +66,11 @@ func (g *Group) Heartbeat(x *journal.Turn, image Image, r HeartbeatRequest, repl
 	}
 }
 
-// idle tells whether a heartbeat changes nothing: a fully reconciled member that says nothing new.
+// idle tells whether a heartbeat changes nothing: a fully reconciled member that says nothing new, and has been told all.
 func (g *Group) idle(now time.Time, r *HeartbeatRequest) bool {
 	s := g.members[r.MemberID]
 	return s != nil && r.MemberEpoch > 0 && s.reconciledTo(r.MemberEpoch) && g.epoch == r.MemberEpoch &&
-		g.targetEpoch == g.epoch && s.classic == nil && s.client == r.Client &&
+		g.targetEpoch == g.epoch && s.unheard == 0 && s.classic == nil && s.client == r.Client &&
 		(r.InstanceID == nil || equalPtr(r.InstanceID, s.instance)) && (r.Rack == nil || equalPtr(r.Rack, s.rack)) &&
 		r.RebalanceTimeout < 0 && r.Topics == nil && r.TopicRegex == nil && r.ServerAssignor == nil &&
 		g.looked == look{true, g.image.Version()} && (g.regexMembers == 0 || !g.resolveDue(now))
@@ -79,7 +81,7 @@ func (g *Group) keep(m *member) HeartbeatResponse {
 }
 
 func (g *Group) answer(x *journal.Turn, changes []change, applied func(*journal.Turn), resp HeartbeatResponse, reply func(HeartbeatResponse)) {
-	g.store(x, changes, applied, func(err *kerr.Error) {
+	g.store(x, changes, applied, func(_ time.Time, err *kerr.Error) {
 		if err != nil {
 			resp = HeartbeatResponse{Err: err}
 		}
@@ -122,18 +124,41 @@ func (g *Group) stay(x *journal.Turn, r *HeartbeatRequest, reply func(HeartbeatR
 	if s := g.members[p.m.id]; s != nil && p.replaced == nil {
 		g.extend(s, x.Now, g.config.SessionTimeout)
 	}
+	g.answerStay(x, r, p, reply)
+	return nil
+}
+
+// answerStay stores what a heartbeat changes and answers it, with the assignment if the member has to be told that.
+func (g *Group) answerStay(x *journal.Turn, r *HeartbeatRequest, p *plan, reply func(HeartbeatResponse)) {
 	resp := g.keep(p.m)
 	full := r.RebalanceTimeout >= 0 && (r.Topics != nil || r.TopicRegex != nil) && r.Owned != nil
-	if joins || full || !samePartitions(p.base.assigned, p.m.assigned) {
+	missed := g.mayHaveMissed(p.m.id, r.Owned)
+	tells := r.MemberEpoch == joinEpoch || full || missed || !samePartitions(p.base.assigned, p.m.assigned)
+	if tells {
 		resp.Assignment = p.m.assigned.partitions()
 	}
-	g.answer(x, p.changes, func(x *journal.Turn) {
+	var telling uint64
+	patience := g.config.HeartbeatInterval / 2
+	arrived := r.Arrived
+	if arrived.IsZero() {
+		arrived = x.Now
+	}
+	g.store(x, p.changes, func(x *journal.Turn) {
 		p.applied(x)
 		s := g.members[p.m.id]
 		s.joinBy, s.syncBy = time.Time{}, time.Time{}
 		g.extend(s, x.Now, g.config.SessionTimeout)
-	}, resp, reply)
-	return nil
+		if tells {
+			telling = g.tell(s)
+		}
+	}, func(at time.Time, err *kerr.Error) {
+		if err != nil {
+			resp = HeartbeatResponse{Err: err}
+		} else if tells && at.Sub(arrived) < patience {
+			g.heard(p.m.id, telling)
+		}
+		reply(resp)
+	})
 }
 
 // update returns the member with what a heartbeat says of it.

@@ -51,6 +51,19 @@ func (h holding) holdsAll(reported assign.Partitions) bool {
 	return true
 }
 
+// is tells whether a client reports all these partitions and no other.
+func (h holding) is(reported assign.Partitions) bool {
+	if len(reported) != len(h) || !h.holdsAll(reported) {
+		return false
+	}
+	for topic, held := range h {
+		if len(reported[topic]) != len(held.partitions) {
+			return false
+		}
+	}
+	return true
+}
+
 // partitions is the holding without its epochs. The lists are shared.
 func (h holding) partitions() assign.Partitions {
 	p := make(assign.Partitions, len(h))

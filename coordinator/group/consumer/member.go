@@ -129,6 +129,7 @@ type seat struct {
 	revokeEpoch int32
 	joinBy      time.Time // of the classic protocol: to rejoin
 	syncBy      time.Time // of the classic protocol: to ask for its assignment
+	unheard     uint64    // the answer with its assignment that it may not have heard; zero when it has (see telling)
 }
 
 // deadline returns the earliest of the timeouts; zero for none.

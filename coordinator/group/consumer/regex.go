@@ -141,7 +141,7 @@ func (g *Group) resolveRegexes(x *journal.Turn) {
 			g.looked = look{true, g.image.Version()}
 			x.Rebalanced(kind, g.epoch, "regular expressions match other topics")
 		}
-	}, func(err *kerr.Error) {
+	}, func(_ time.Time, err *kerr.Error) {
 		if err != nil {
 			g.resolved.wanted = true
 		}

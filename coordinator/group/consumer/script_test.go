@@ -113,13 +113,17 @@ func (s *script) owned(a args) assign.Partitions {
 	return owned
 }
 
-// heartbeat m=a epoch=0 topics=(foo,bar) owned=() rebalance=30s: a member that joins says the last two by itself.
+// heartbeat m=a epoch=0 topics=(foo,bar) owned=() rebalance=30s: a member that joins says the last two by itself. held=3s: it
+// arrived so long ago.
 func (s *script) heartbeat(a args) {
 	r := HeartbeatRequest{
 		Client:   classic.Client{ID: a.text("client", "app"), Host: "/10.0.0.1"},
 		MemberID: a.text("m", ""), MemberEpoch: a.number("epoch", 0),
 		InstanceID: a.ptr("instance"), Rack: a.ptr("rack"), TopicRegex: a.ptr("regex"), ServerAssignor: a.ptr("assignor"),
 		RebalanceTimeout: a.duration("rebalance", -1), Owned: s.owned(a), Version: int16(a.number("v", 1)),
+	}
+	if a.HasArg("held") {
+		r.Arrived = s.now.Add(-a.duration("held", 0))
 	}
 	if a.ptr("topics") != nil {
 		r.Topics = append([]string{}, a.list("topics")...)

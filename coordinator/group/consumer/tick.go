@@ -28,9 +28,9 @@ func (g *Group) Tick(x *journal.Turn, image Image) {
 		}
 	}
 	if len(due) > 0 {
-		now := x.Now
 		changes, applied := g.fence(due, journal.MemberExpired)
-		g.store(x, changes, applied, func(err *kerr.Error) {
+		now := x.Now
+		g.store(x, changes, applied, func(_ time.Time, err *kerr.Error) {
 			if err != nil {
 				g.watchAt(now.Add(fenceRetry))
 			}

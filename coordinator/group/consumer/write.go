@@ -11,18 +11,21 @@ import (
 )
 
 // pendingWrite is a write that is not committed yet, and who waits for it.
-type pendingWrite struct{ waiters []func(*kerr.Error) }
+type pendingWrite struct{ waiters []waiter }
+
+// waiter is told how the writes that an answer waits for ended, and when; nil: they are committed.
+type waiter func(at time.Time, err *kerr.Error)
 
 // store asks for the changes to be stored. applied runs when they are part of the state, and is where soft state
 // follows. answer runs when they are committed; with an error when they were refused, in which case nothing has changed,
 // or when it is not known whether they are committed. An answer that needs no write still waits for the writes before it:
 // what it tells must not be lost with them.
-func (g *Group) store(x *journal.Turn, changes []change, applied func(x *journal.Turn), answer func(*kerr.Error)) {
+func (g *Group) store(x *journal.Turn, changes []change, applied func(x *journal.Turn), answer waiter) {
 	if len(changes) == 0 {
 		if applied != nil {
 			applied(x)
 		}
-		g.afterWrites(answer)
+		g.afterWrites(x, answer)
 		return
 	}
 	p := &pendingWrite{}
@@ -49,7 +52,7 @@ func (g *Group) store(x *journal.Turn, changes []change, applied func(x *journal
 			p.waiters = nil
 			code := CodeOf(err)
 			for _, answer := range waiters {
-				answer(code)
+				answer(x.Now, code)
 			}
 			g.askWake(x)
 		},
@@ -57,12 +60,12 @@ func (g *Group) store(x *journal.Turn, changes []change, applied func(x *journal
 }
 
 // afterWrites answers once all writes that were asked for are done.
-func (g *Group) afterWrites(answer func(*kerr.Error)) {
+func (g *Group) afterWrites(x *journal.Turn, answer waiter) {
 	if answer == nil {
 		return
 	}
 	if len(g.pending) == 0 {
-		answer(nil)
+		answer(x.Now, nil)
 		return
 	}
 	last := g.pending[len(g.pending)-1]
