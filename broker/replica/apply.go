@@ -234,7 +234,11 @@ func (m *Manager) announce(changes []change) {
 		if !c.done || !isInternal(c.state.Topic) {
 			continue
 		}
-		m.leadershipChanged(c.state.Topic, c.state.Partition, c.state.LeaderEpoch, c.state.Leader == m.env.brokerID)
+		epoch, leading := c.state.LeaderEpoch, c.state.Leader == m.env.brokerID
+		if leading {
+			epoch = c.partition.leadingSince()
+		}
+		m.leadershipChanged(c.state.Topic, c.state.Partition, epoch, leading)
 	}
 }
 

@@ -232,12 +232,23 @@ func TestTheCoordinatorsAreToldInOrder(t *testing.T) {
 		state("__consumer_offsets", 1, 1), state("t", 0, 1), state("__consumer_offsets", 0, 2), state("__transaction_state", 3, 1),
 	})
 	h.Apply(t.Context(), 9, 0, []State{state("__consumer_offsets", 1, 1)}) // stale
+	later := func(epoch, leader int32) {
+		s := state("__consumer_offsets", 1, leader)
+		s.LeaderEpoch, s.PartitionEpoch = epoch, epoch
+		h.Apply(t.Context(), 9, 0, []State{s})
+	}
+	later(1, 1) // it stays leader
+	later(2, 2)
+	later(3, 1)
+	later(4, 1)
 	h.Stop(t.Context(), []Stop{
 		{Topic: "__consumer_offsets", Partition: 1, LeaderEpoch: -2, Delete: true},
 		{Topic: "__transaction_state", Partition: 3, LeaderEpoch: -1},
 	})
 	want := []string{
-		"__consumer_offsets 1 0 true", "__consumer_offsets 0 0 false", "__transaction_state 3 0 true", "__consumer_offsets 1 0 false",
+		"__consumer_offsets 1 0 true", "__consumer_offsets 0 0 false", "__transaction_state 3 0 true",
+		"__consumer_offsets 1 0 true", "__consumer_offsets 1 2 false", "__consumer_offsets 1 3 true", "__consumer_offsets 1 3 true",
+		"__consumer_offsets 1 4 false",
 	}
 	if !reflect.DeepEqual(h.announced, want) {
 		t.Errorf("told %q, want %q", h.announced, want)

@@ -185,8 +185,8 @@ func (j *Journal) failed(attempt string, partition int32, err error) error {
 	return fmt.Errorf("%s %s-%d: %w: %w", attempt, j.options.Topic, partition, codeOf(err), err)
 }
 
-// codeOf is the code of an error of this package. A leader epoch that is over is as good as another leader: the partition
-// is loaded anew.
+// codeOf is the code of an error of this package. A leadership that is over is as good as another leader: the partition is
+// loaded anew.
 func codeOf(err error) *kerr.Error {
 	switch {
 	case errors.Is(err, ErrNotLeader), errors.Is(err, ErrFencedLeaderEpoch), errors.Is(err, ErrUnknownLeaderEpoch):

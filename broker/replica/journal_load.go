@@ -45,7 +45,7 @@ func (j *Journal) Settled(ctx context.Context, partition, leaderEpoch int32, end
 		return j.failed("await replicas of", partition, err)
 	}
 	return j.failed("await replicas of", partition, p.await(ctx, onHighWatermark|onRole, func() (bool, error) {
-		v, err := p.lookLocked(leaderEpoch, true)
+		v, err := p.lookSince(leaderEpoch)
 		if err != nil {
 			return false, err
 		}
@@ -68,7 +68,9 @@ var errRefused = errors.New("the visitor refused an entry")
 // read visits the entries from an offset on as far as one buffer reaches, and returns the offset that follows them. end
 // is true when there were none.
 func (l *loading) read(offset int64) (next int64, end bool, err error) {
-	v, err := l.partition.look(l.leaderEpoch, true)
+	l.partition.mu.Lock()
+	v, err := l.partition.lookSince(l.leaderEpoch)
+	l.partition.mu.Unlock()
 	if err != nil {
 		return offset, false, err
 	}

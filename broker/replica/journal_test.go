@@ -194,13 +194,29 @@ func TestJournalRefusesAppends(t *testing.T) {
 	wantCode(t, append(0, 6, nil, 1), kerr.NotEnoughReplicas)
 	h.apply(following(7, 2))
 	wantCode(t, append(0, 7, nil, 1), kerr.NotLeaderForPartition)
-	if got := load(t, j, leadAgain(h, 8)); len(got) != 1 {
+	leadOn(h, 8)
+	if got := load(t, j, 8); len(got) != 1 {
 		t.Errorf("the log holds %q", got)
+	}
+	// A leader that stays takes what is appended for the epoch in which it became that, or a later one, and none before.
+	leadOn(h, 9)
+	leadOn(h, 10)
+	for epoch, want := range map[int32]*kerr.Error{7: kerr.NotLeaderForPartition, 8: nil, 9: nil, 10: nil, 11: kerr.NotLeaderForPartition} {
+		if err := append(0, epoch, nil, 1); want == nil && err != nil {
+			t.Errorf("append in epoch %d: %v", epoch, err)
+		} else if want != nil {
+			wantCode(t, err, want)
+		}
 	}
 }
 
+// leadOn is a leader that stays, in a later epoch.
+func leadOn(h *host, epoch int32) { h.apply(leading(epoch, []int32{1, 2}, []int32{1, 2})) }
+
+// leadAgain lets another broker lead before.
 func leadAgain(h *host, epoch int32) int32 {
-	h.apply(leading(epoch, []int32{1, 2}, []int32{1, 2}))
+	h.apply(following(epoch-1, 2))
+	leadOn(h, epoch)
 	return epoch
 }
 
@@ -234,8 +250,12 @@ func TestCommittedAwaitsTheReplicas(t *testing.T) {
 	}{
 		{"which come", func(h *host, p *Partition, _ *Journal) { fetchAs(h.t, p, 2, 2) }, nil},
 		{"which are late", func(*host, *Partition, *Journal) { <-time.After(6 * time.Second) }, kerr.RequestTimedOut},
-		{"in another epoch", func(h *host, p *Partition, _ *Journal) {
-			leadAgain(h, 1)
+		{"in a later epoch", func(h *host, p *Partition, _ *Journal) {
+			leadOn(h, 1)
+			fetchAs(h.t, p, 2, 2)
+		}, nil},
+		{"in another leadership", func(h *host, p *Partition, _ *Journal) {
+			leadAgain(h, 2)
 			fetchAs(h.t, p, 2, 2)
 		}, kerr.NotLeaderForPartition},
 		{"as a follower", func(h *host, _ *Partition, _ *Journal) { h.apply(following(1, 2)) }, kerr.NotLeaderForPartition},
@@ -301,8 +321,9 @@ func TestSettledAwaitsWhoeverMightLead(t *testing.T) {
 		p.isr.committed = []int32{1, 2}
 		p.mu.Unlock()
 		third := settled(end)
+		leadOn(h, 1)
 		wantWaiting(t, third)
-		leadAgain(h, 1)
+		leadAgain(h, 3)
 		wantResult(t, third, kerr.NotLeaderForPartition)
 	})
 }
@@ -337,13 +358,23 @@ func TestLoadEndsEarly(t *testing.T) {
 	visits = 0
 	err = j.Load(t.Context(), 0, 0, func(journal.Entry) error {
 		if visits++; visits == 1 {
-			leadAgain(h, 1)
+			leadOn(h, 1)
+		}
+		return nil
+	})
+	if err != nil || visits != 50 {
+		t.Errorf("error %v after %d visits, as the epoch grew", err, visits)
+	}
+	visits = 0
+	err = j.Load(t.Context(), 0, 0, func(journal.Entry) error {
+		if visits++; visits == 1 {
+			leadAgain(h, 3)
 		}
 		return nil
 	})
 	wantCode(t, err, kerr.NotLeaderForPartition)
 	if visits > 5 {
-		t.Errorf("%d visits after the epoch was over", visits)
+		t.Errorf("%d visits after the leadership was over", visits)
 	}
 	wantCode(t, j.Load(t.Context(), 0, 0, nil), kerr.NotLeaderForPartition)
 	wantCode(t, j.Load(t.Context(), 9, 0, nil), kerr.UnknownTopicOrPartition)

@@ -37,6 +37,9 @@ func (p *Partition) becomeLeader(s *State, log *storage.Log) error {
 		f := &p.followers[i]
 		f.reset(start, newLeader, slices.Contains(s.ISR, f.id), now)
 	}
+	if newLeader {
+		p.ledSince = s.LeaderEpoch
+	}
 	p.role, p.leaderID, p.epochStart = leader, p.env.brokerID, start
 	p.leaderEpoch, p.partitionEpoch = s.LeaderEpoch, s.PartitionEpoch
 	p.advance()
@@ -84,13 +87,13 @@ func (p *Partition) AppendAsLeader(b record.Checked, acks int16, origin storage.
 	return p.append(b, acks, origin, anyEpoch)
 }
 
-// append is AppendAsLeader for who knows in which epoch this broker must lead; ErrNotLeader in another one.
-func (p *Partition) append(b record.Checked, acks int16, origin storage.Origin, expectedEpoch int32) (Appended, error) {
+// append is AppendAsLeader for who knows since which epoch this broker must lead; ErrNotLeader when it does not.
+func (p *Partition) append(b record.Checked, acks int16, origin storage.Origin, since int32) (Appended, error) {
 	nowhere := Appended{Appended: storage.Appended{BaseOffset: -1, LastOffset: -1, AppendTime: record.NoTimestamp, LogStartOffset: -1}}
 	p.gate.RLock()
 	defer p.gate.RUnlock()
 
-	log, epoch, tenure, err := p.mayAppend(acks, expectedEpoch)
+	log, epoch, tenure, err := p.mayAppend(acks, since)
 	if err != nil {
 		return nowhere, err
 	}
@@ -106,13 +109,13 @@ func (p *Partition) append(b record.Checked, acks int16, origin storage.Origin, 
 	return Appended{appended, tenure}, nil
 }
 
-func (p *Partition) mayAppend(acks int16, expectedEpoch int32) (log *storage.Log, epoch int32, tenure uint32, err error) {
+func (p *Partition) mayAppend(acks int16, since int32) (log *storage.Log, epoch int32, tenure uint32, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.offline.Load():
 		return nil, 0, 0, ErrStorage
-	case p.role != leader, expectedEpoch != anyEpoch && expectedEpoch != p.leaderEpoch:
+	case p.role != leader, since != anyEpoch && !p.leadsSince(since):
 		return nil, 0, 0, ErrNotLeader
 	case acks == acksAll && len(p.isr.committed) < p.minInSync():
 		return nil, 0, 0, ErrNotEnoughReplicas

@@ -25,8 +25,10 @@ type Options struct {
 	// TopicOverrides reads a topic's configuration from ZooKeeper when its log is created. It is called for many topics
 	// at once.
 	TopicOverrides func(ctx context.Context, topic string) (map[string]string, error)
-	// LeadershipChanged tells the coordinators about internal topics, in order, after a change is applied. It must not
-	// wait for anything that needs another change to be applied. May be nil.
+	// LeadershipChanged tells the coordinators about internal topics, in order, after a change is applied. Of a partition that
+	// is led here the epoch is the one in which that began: as in Kafka (Partition.makeLeader), a leader that stays is news to nobody,
+	// though its epoch grows whenever a replica goes. It must not wait for anything that needs another change to be applied. May
+	// be nil.
 	LeadershipChanged func(topic string, partition int32, leaderEpoch int32, leading bool)
 	Fetchers          Fetchers              // may be nil: nothing is followed
 	ProposeISR        ProposeISR            // may be nil: the in-sync replicas stay as the controller tells

@@ -47,6 +47,9 @@ type Partition struct {
 	controllerEpoch int32
 	// epochStart is the log end at which this broker became leader of leaderEpoch; of meaning only to a leader.
 	epochStart int64
+	// ledSince is the leader epoch in which this broker became leader; it has led since, in whatever epochs. Of meaning only
+	// to a leader.
+	ledSince int32
 	// tenure counts how often this broker ceased to lead or to follow. What was appended before it did may have been cut
 	// since, and another record be where it was.
 	tenure    uint32
@@ -153,6 +156,26 @@ func (p *Partition) look(currentEpoch int32, leaderOnly bool) (view, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.lookLocked(currentEpoch, leaderOnly)
+}
+
+// lookSince is lookLocked for who leads, and has led without a break since an epoch (or anyEpoch).
+func (p *Partition) lookSince(since int32) (view, error) {
+	if p.leadsSince(since) {
+		since = anyEpoch
+	}
+	return p.lookLocked(since, true)
+}
+
+// leadingSince is the epoch in which this broker became the leader that it is.
+func (p *Partition) leadingSince() int32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ledSince
+}
+
+// leadsSince tells whether this broker led in an epoch, and has led without a break since. p.mu is held.
+func (p *Partition) leadsSince(epoch int32) bool {
+	return p.role == leader && epoch >= p.ledSince && epoch <= p.leaderEpoch
 }
 
 func (p *Partition) lookLocked(currentEpoch int32, leaderOnly bool) (view, error) {

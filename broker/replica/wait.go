@@ -60,10 +60,10 @@ func (p *Partition) AwaitHighWatermarkUntil(ctx context.Context, stopping <-chan
 	})
 }
 
-// reached looks whether the in-sync replicas have everything below offset, which was appended in an epoch (or anyEpoch).
-// p.mu is held.
-func (p *Partition) reached(offset int64, epoch int32) (bool, error) {
-	v, err := p.lookLocked(epoch, true)
+// reached looks whether the in-sync replicas have everything below offset, which was appended by who has led since an epoch (or
+// anyEpoch). p.mu is held.
+func (p *Partition) reached(offset int64, since int32) (bool, error) {
+	v, err := p.lookSince(since)
 	if err != nil {
 		return false, err
 	}

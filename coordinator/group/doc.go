@@ -30,7 +30,8 @@
 //   - A group is what a replay of its partition makes of it, also when the log was compacted: what is stored changes in
 //     memory in Applied alone, so a refused append changes nothing. TestReplayEqualsLive holds it to that.
 //   - A group is classic or of the new protocol, never both; what makes one of the other is one batch.
-//   - Appends carry the epoch in which the partition was loaded. A shard that does not know yet that it is over cannot write.
+//   - Appends carry the epoch in which the leadership began that the partition was loaded for. A shard that does not know yet
+//     that it is over cannot write; one whose leader stays lives on when the epoch grows, as one replica or another goes.
 //   - A task is answered: by its group, or by a new one when the group was deleted while it waited, or by refusal.
 //   - Whoever waits when a shard ends is answered then.
 //   - Writes of a group end (Done) in the order in which they were appended.

@@ -94,7 +94,7 @@ func (g *Groups) Close() {
 
 // LeadershipChanged says that this broker began or ceased to lead a partition of __consumer_offsets in an epoch. It
 // returns at once; the calls about a partition come in order. What is older than the newest known epoch is ignored, and so is
-// leadership that is known already. A negative epoch ends leadership whatever the epoch (the replica is deleted), and forgets
+// leadership that is known already: later epochs of the same one need not be told, and must not be as one that began in them. A negative epoch ends leadership whatever the epoch (the replica is deleted), and forgets
 // the epochs: the topic may come again with lower ones.
 func (g *Groups) LeadershipChanged(partition, leaderEpoch int32, leading bool) {
 	g.mu.Lock()

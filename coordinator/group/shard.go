@@ -12,8 +12,8 @@ import (
 	"github.com/kbroker/kbroker/coordinator/journal"
 )
 
-// shard is the groups of one partition of __consumer_offsets, for as long as this broker leads it in one epoch. Whatever
-// its actors append carries that epoch, so that a shard that does not know yet that it is over cannot write.
+// shard is the groups of one partition of __consumer_offsets, for as long as this broker leads it without a break. Whatever its
+// actors append carries the epoch in which that began, so that a shard that does not know yet that it is over cannot write.
 type shard struct {
 	groups    *Groups
 	partition int32

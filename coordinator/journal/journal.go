@@ -17,7 +17,10 @@ type Producer struct {
 
 // Journal is the partitions of one internal topic, as far as this broker leads them. Its methods are safe for concurrent use.
 //
-// Errors carry a *kerr.Error that errors.As finds: NOT_LEADER_OR_FOLLOWER (also in another leader epoch than the given one, older
+// A leadership is named by the leader epoch in which it began; it goes on in later epochs for as long as this broker leads in them
+// without a break.
+//
+// Errors carry a *kerr.Error that errors.As finds: NOT_LEADER_OR_FOLLOWER (also in another leadership than the given one, older
 // or newer), UNKNOWN_TOPIC_OR_PARTITION, NOT_ENOUGH_REPLICAS, NOT_ENOUGH_REPLICAS_AFTER_APPEND, REQUEST_TIMED_OUT,
 // MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE, KAFKA_STORAGE_ERROR; for a transactional append INVALID_PRODUCER_EPOCH and
 // INVALID_TXN_STATE; for a load CORRUPT_MESSAGE. A context's error and a visitor's carry none.
