@@ -32,6 +32,7 @@ type actor struct {
 	// write is still told how it ended.
 	gone    bool
 	pending []*pending // writes whose end is awaited, in the order of the log
+	written int64      // the offset behind what the group wrote last; zero while it wrote nothing
 	timer   *time.Timer
 	wake    time.Time // when timer rings; zero when it does not
 

@@ -225,6 +225,37 @@ func TestWhoWaitsForReplicasIsAnsweredAtTheEnd(t *testing.T) {
 	})
 }
 
+// TestNobodyIsToldOfWhatWasGivenUp: Apache Kafka 4.3, whose follower was stopped, answered three heartbeats like these after 5 s
+// each with COORDINATOR_NOT_AVAILABLE, and the next when the follower was out of the ISR.
+func TestNobodyIsToldOfWhatWasGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, s := newMemoryJournal(), newSettings()
+		g := newGroups(t, j, s)
+		lead(g, j, 1)
+		synctest.Wait()
+		j.delay, j.fails = 5*time.Second, kerr.RequestTimedOut
+		r := consumer.HeartbeatRequest{
+			MemberID: "m", RebalanceTimeout: time.Minute, Topics: []string{"orders"}, Owned: map[[16]byte][]int32{}, Version: 1,
+		}
+		for range 3 {
+			start := time.Now()
+			if got := g.ConsumerHeartbeat(t.Context(), "g", r); got.Err != kerr.CoordinatorNotAvailable || time.Since(start) != 5*time.Second {
+				t.Errorf("heartbeat in epoch %d: %v after %v", r.MemberEpoch, got.Err, time.Since(start))
+			}
+			r.MemberEpoch = 1
+		}
+		j.delay, j.fails = time.Second, nil
+		start := time.Now()
+		if got := g.ConsumerHeartbeat(t.Context(), "g", r); got.Err != nil || got.MemberEpoch != 1 || time.Since(start) != time.Second {
+			t.Errorf("heartbeat once the replicas have it: %+v after %v", got, time.Since(start))
+		}
+		r = consumer.HeartbeatRequest{MemberID: "m", MemberEpoch: 1, RebalanceTimeout: -1, Version: 1}
+		if got := g.ConsumerHeartbeat(t.Context(), "g", r); got.Err != nil || time.Since(start) != time.Second {
+			t.Errorf("heartbeat after that: %+v after %v", got, time.Since(start))
+		}
+	})
+}
+
 func TestTransactionEndsDuringTheLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, s := newMemoryJournal(), newSettings()

@@ -56,31 +56,34 @@ func (a *actor) writeFrom(x *journal.Turn, next int) int {
 	return next
 }
 
-// write appends a batch, and runs its callbacks. A batch without records is only a place in the order of the turn.
+// write appends a batch, and runs its callbacks. A batch without records is only a place in the order of the turn, unless it
+// awaits what was written before.
 func (a *actor) write(x *journal.Turn, w journal.Write) {
 	if a.gone {
 		done(x, w, kerr.NotLeaderForPartition)
 		return
 	}
-	if len(w.Records) == 0 {
-		applied(x, w)
+	s := a.shard
+	if len(w.Records) > 0 {
+		end, err := s.groups.o.Journal.Append(s.partition, s.epoch, w.Records, w.Producer, x.Now)
+		if err != nil {
+			a.refused(err)
+			done(x, w, err)
+			return
+		}
+		a.written = end
+	}
+	applied(x, w)
+	if len(w.Records) == 0 && (!w.Awaits || a.written == 0) {
 		done(x, w, nil)
 		return
 	}
-	s := a.shard
-	end, err := s.groups.o.Journal.Append(s.partition, s.epoch, w.Records, w.Producer, x.Now)
-	if err != nil {
-		a.refused(err)
-		done(x, w, err)
-		return
-	}
-	applied(x, w)
 	if w.Done == nil {
 		return
 	}
 	p := &pending{actor: a, done: w.Done}
 	a.pending = append(a.pending, p)
-	s.groups.o.Journal.Committed(s.partition, s.epoch, end, s.groups.o.Config().CommitTimeout, p.settle)
+	s.groups.o.Journal.Committed(s.partition, s.epoch, a.written, s.groups.o.Config().CommitTimeout, p.settle)
 	if !p.state.CompareAndSwap(asking, awaited) {
 		a.settle(x)
 	}

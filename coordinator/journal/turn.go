@@ -14,7 +14,9 @@ type Turn struct {
 // Write is a batch for the journal. The actor appends the batches of a turn in order, each after the callbacks of the one
 // before it; a callback may ask for more.
 type Write struct {
-	Records  []Record
+	Records []Record
+	// Awaits makes a write without records Done when all that the group has written is committed; else it is so at once.
+	Awaits   bool
 	Producer *Producer // of a transactional commit, else nil
 	// Applied runs in this turn, when the records are in the local log: state that must equal a replay changes here. It may
 	// be nil, and does not run when the append was refused.

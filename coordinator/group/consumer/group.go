@@ -43,6 +43,7 @@ type Group struct {
 	resolved  resolveAttempt // when regular expressions were last resolved
 	wake      time.Time      // no timeout is earlier; zero when there is none
 	pending   []*pendingWrite
+	inDoubt   bool            // a write timed out, and none was committed since
 	tellings  uint64          // answers with an assignment so far
 	scratch   []assign.Member // for the assignor, which does not keep it
 	converted bool            // it is not replayed, but was a classic group

@@ -46,7 +46,7 @@ func (g *Group) Heartbeat(x *journal.Turn, image Image, r HeartbeatRequest, repl
 		s := g.members[r.MemberID]
 		g.extend(s, x.Now, g.config.SessionTimeout)
 		resp := g.keep(s.member)
-		if len(g.pending) == 0 {
+		if len(g.pending) == 0 && !g.inDoubt {
 			reply(resp)
 			return
 		}

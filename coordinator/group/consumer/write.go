@@ -28,12 +28,7 @@ func (g *Group) store(x *journal.Turn, changes []change, applied func(x *journal
 		g.afterWrites(x, answer)
 		return
 	}
-	p := &pendingWrite{}
-	if answer != nil {
-		p.waiters = append(p.waiters, answer)
-	}
-	g.pending = append(g.pending, p)
-	x.Append(journal.Write{
+	p := g.await(x, journal.Write{
 		Records: g.encode(changes),
 		Applied: func(x *journal.Turn) {
 			for _, c := range changes {
@@ -44,29 +39,45 @@ func (g *Group) store(x *journal.Turn, changes []change, applied func(x *journal
 			}
 			g.askWake(x)
 		},
-		Done: func(x *journal.Turn, err error) {
-			if i := slices.Index(g.pending, p); i >= 0 {
-				g.pending = slices.Delete(g.pending, i, i+1)
-			}
-			waiters := p.waiters
-			p.waiters = nil
-			code := CodeOf(err)
-			for _, answer := range waiters {
-				answer(x.Now, code)
-			}
-			g.askWake(x)
-		},
 	})
+	if answer != nil {
+		p.waiters = append(p.waiters, answer)
+	}
 }
 
-// afterWrites answers once all writes that were asked for are done.
+// await asks for a write, and answers who waits for it in the end.
+func (g *Group) await(x *journal.Turn, w journal.Write) *pendingWrite {
+	p := &pendingWrite{}
+	g.pending = append(g.pending, p)
+	w.Done = func(x *journal.Turn, err error) {
+		if i := slices.Index(g.pending, p); i >= 0 {
+			g.pending = slices.Delete(g.pending, i, i+1)
+		}
+		g.inDoubt = errors.Is(err, kerr.RequestTimedOut) || g.inDoubt && err != nil
+		waiters := p.waiters
+		p.waiters = nil
+		code := CodeOf(err)
+		for _, answer := range waiters {
+			answer(x.Now, code)
+		}
+		g.askWake(x)
+	}
+	x.Append(w)
+	return p
+}
+
+// afterWrites answers once all writes that were asked for are done. Those that were given up may still come to be committed,
+// or be lost with this coordinator: until they are, nobody is told of what they changed (Kafka: DeferredEventQueue).
 func (g *Group) afterWrites(x *journal.Turn, answer waiter) {
 	if answer == nil {
 		return
 	}
-	if len(g.pending) == 0 {
+	if len(g.pending) == 0 && !g.inDoubt {
 		answer(x.Now, nil)
 		return
+	}
+	if len(g.pending) == 0 {
+		g.await(x, journal.Write{Awaits: true})
 	}
 	last := g.pending[len(g.pending)-1]
 	last.waiters = append(last.waiters, answer)
