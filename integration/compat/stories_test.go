@@ -42,9 +42,12 @@ func TestGroupStories(t *testing.T) {
 	}
 }
 
-// TestGroupStoriesOnACluster tells a group's story on a cluster whose coordinator dies and moves, with librdkafka and Java.
+// TestGroupStoriesOnACluster tells a group's story on a cluster whose coordinator dies and moves, with librdkafka and Java, each
+// in both protocols.
 func TestGroupStoriesOnACluster(t *testing.T) {
-	told := []string{"confluent-cooperative-sticky", "java-cooperative-4.3.0"}
+	told := []string{
+		"confluent-cooperative-sticky", "confluent-consumer", "java-cooperative-4.3.0", "java-consumer-4.3.0",
+	}
 	e := harness.StartEnsemble(t, 1)
 	for _, c := range storyClients(t) {
 		if !slices.Contains(told, c.Name) {

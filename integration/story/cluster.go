@@ -31,7 +31,7 @@ func ClusterConfig() map[string]string {
 }
 
 // TellOnCluster tells what happens to a group when its coordinator dies in the middle of a rebalance, of commits and of
-// loading, is moved by an election, and stops.
+// loading, is moved by an election, waits for a replica that has died, and stops.
 func TellOnCluster(t *testing.T, k *cluster.Cluster, client Client) {
 	t.Helper()
 	c := newConductor(t, strings.Join(k.Bootstrap(), ","), client)
@@ -64,10 +64,12 @@ func TellOnCluster(t *testing.T, k *cluster.Cluster, client Client) {
 	c.electPreferred(t, k, preferred)
 	c.awaitSettled(t, 4, memberSession+failOver, "broker %d was elected, and is the coordinator", preferred.ID)
 
+	c.killFollower(t, k)
+
 	began := time.Now()
 	preferred.Stop(t)
 	took := time.Since(began)
-	c.awaitSettled(t, 4, memberSession+failOver, "broker %d, the coordinator, stopped in %.1f s", preferred.ID, took.Seconds())
+	c.awaitSettled(t, 5, memberSession+failOver, "broker %d, the coordinator, stopped in %.1f s", preferred.ID, took.Seconds())
 	c.whole(t, k, preferred)
 	c.conclude(t)
 }
@@ -92,6 +94,18 @@ func (c *conductor) killWhileLoading(t *testing.T, k *cluster.Cluster) {
 	c.awaitSettled(t, 4, memberSession+2*failOver, "broker %d, and broker %d as it loaded, were killed", former.ID, next.ID)
 	c.ledger.forgive(c.client.Restarts)
 	c.inSync(t, k)
+}
+
+// killFollower kills another broker than the coordinator during a rebalance, whose answers then wait until its replica is out of the
+// ISR, longer than some clients do.
+func (c *conductor) killFollower(t *testing.T, k *cluster.Cluster) {
+	t.Helper()
+	follower := k.Others(c.coordinator(t, k))[0]
+	c.join(t, 1)
+	c.awaitRebalance(t)
+	follower.Kill()
+	c.awaitSettled(t, 5, memberSession+failOver, "broker %d, not the coordinator, was killed during a rebalance", follower.ID)
+	c.whole(t, k, follower)
 }
 
 // awaitSettled is settle within a time, and logs how long that took.

@@ -4,8 +4,8 @@
 //
 // The conductor (Tell) starts three workers, adds one, lets one leave, kills one with SIGKILL, kills the broker in the middle
 // of a rebalance and starts it again, all while records are produced. On a cluster (TellOnCluster) the coordinator is killed
-// during a rebalance, during commits and, twice in a row, during loading, moved by an election, and stopped; no worker may be
-// away for longer than its session and the fail-over. A worker is a process that joins a group with its
+// during a rebalance, during commits and, twice in a row, during loading, moved by an election, has to wait for a replica that
+// dies, and is stopped; no worker may be away for longer than its session and the fail-over. A worker is a process that joins a group with its
 // library's ordinary consumer. It is given, as arguments, the broker's address (of a cluster: several, with commas), the topic, the group, and its own name; it
 // reads from the topic's start what has no committed offset; it commits what it has shown, not more; at SIGTERM it leaves the
 // group and exits with 0. It prints a line of JSON for each event:
