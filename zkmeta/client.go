@@ -29,10 +29,12 @@ type Client struct {
 	chroot  string // "" or "/a/b", put before every path
 	log     *zap.Logger
 	watches *dispatcher
-	slots   chan struct{}   // one per request in flight
-	alive   context.Context // ends with Close
-	stop    context.CancelFunc
-	running sync.WaitGroup // retiring sessions, followers of config changes
+	slots   chan struct{} // one per request in flight
+	// oneByOne is set once a server said that it cannot read several znodes at once.
+	oneByOne atomic.Bool
+	alive    context.Context // ends with Close
+	stop     context.CancelFunc
+	running  sync.WaitGroup // retiring sessions, followers of config changes
 
 	mu          sync.Mutex // before session.mu
 	session     *session

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/go-zookeeper/zk"
 )
 
 // Back-off between rounds over all servers: short, because a broker without ZooKeeper can do little, and
@@ -93,7 +95,7 @@ func (d *dialer) connect(network, address string, _ time.Duration) (net.Conn, er
 		return nil, err
 	}
 
-	wrapped := &sessionConn{Conn: conn, limit: d.readTimeout, wanted: d.wanted}
+	wrapped := newSessionConn(conn, d.readTimeout, d.wanted)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.current = wrapped
@@ -136,6 +138,18 @@ func (d *dialer) failure() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.err
+}
+
+// ask makes a request that the library does not know, on the connection in use.
+func (d *dialer) ask(op int32, body []byte) ([]byte, error) {
+	d.mu.Lock()
+	conn := d.current
+	if conn == nil || !conn.opened {
+		d.mu.Unlock()
+		return nil, zk.ErrConnectionClosed
+	}
+	d.mu.Unlock()
+	return conn.ask(op, body)
 }
 
 // hangUp closes the latest connection.

@@ -7,7 +7,8 @@
 //	client.go session.go   one owner of the ZooKeeper session: connect, disconnect, expire, renew
 //	conn.go                one request: context, error classes, retry after connection loss
 //	connect.go dial.go     servers, chroot, back-off
-//	session_conn.go        a connection: deadlines, and the bit that asks for a watch
+//	session_conn.go        a connection: deadlines, the bit that asks for a watch, requests of our own
+//	multi_read.go          many znodes read with a request
 //	watch.go               watches by path, fired through one dispatcher
 //	batch.go               pipelining, and writes that share transactions
 //	znodes*.go             one type per znode: path, encode, decode; ZNodes is the table of all

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/go-zookeeper/zk"
 	"go.uber.org/zap"
 )
 
@@ -17,27 +18,33 @@ func (c *Client) PartitionStates(ctx context.Context, tps []TopicPartition, n fu
 		return nil, err
 	}
 	found := make([]*PartitionState, len(tps))
-	err = s.each(ctx, len(tps), func(ctx context.Context, i int) error {
-		var notify Notify
-		if n != nil {
-			notify = n(tps[i])
-		}
-		data, stat, err := s.get(ctx, tps[i].statePath(), notify)
-		if errors.Is(err, ErrNoNode) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	read := func(i int, data []byte, stat zk.Stat) {
 		z, err := decodePartitionState(data)
 		if err != nil {
 			c.log.Error("partition state not understood", zap.String("path", tps[i].statePath()), zap.Error(err))
-			return nil
+			return
 		}
 		z.PartitionEpoch, z.ModifiedAt = stat.Version, stat.Mzxid
 		found[i] = (*PartitionState)(&z)
-		return nil
-	})
+	}
+	if n == nil {
+		paths := make([]string, len(tps))
+		for i, tp := range tps {
+			paths[i] = tp.statePath()
+		}
+		err = s.getEach(ctx, paths, read)
+	} else {
+		err = s.each(ctx, len(tps), func(ctx context.Context, i int) error {
+			data, stat, err := s.get(ctx, tps[i].statePath(), n(tps[i]))
+			if err == nil {
+				read(i, data, stat)
+			}
+			if errors.Is(err, ErrNoNode) {
+				return nil
+			}
+			return err
+		})
+	}
 	if err != nil {
 		return nil, err
 	}

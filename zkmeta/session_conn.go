@@ -1,10 +1,16 @@
 package zkmeta
 
 import (
+	"bufio"
 	"encoding/binary"
+	"fmt"
+	"io"
 	"net"
 	"slices"
+	"sync"
 	"time"
+
+	"github.com/go-zookeeper/zk"
 )
 
 // Numbers of the operations that can ask for a watch.
@@ -14,7 +20,15 @@ const (
 	opGetChildren2 = 12
 )
 
-// sessionConn is a connection as the library sees it. It adds two things that the library lacks.
+const (
+	// firstOwnXid and those below number our own requests: the library's numbers are positive, and ZooKeeper's special ones
+	// (notifications, pings) are just below zero.
+	firstOwnXid = -1000
+	// replyHeader is xid, zxid and code.
+	replyHeader = 16
+)
+
+// sessionConn is a connection as the library sees it. It adds three things that the library lacks.
 //
 // Deadlines: the library asks for ten times the usual silence while it opens a session, and for none at all inside a
 // frame.
@@ -24,12 +38,35 @@ const (
 // sendSetWatches). We need neither, as we look again after each reconnection. Therefore we use its reads without watch, and
 // the bit that asks for one is put into the request here.
 //
-// Used by one reading and one writing goroutine.
+// Requests that the library does not know: ask sends them between its own, and the answers are taken out of what it reads.
+//
+// Used by one reading and one writing goroutine, and those who ask.
 type sessionConn struct {
 	net.Conn
 	wanted func(path string, kind watchKind) bool
 	limit  time.Duration // longest wait for bytes
 	opened bool          // the session is open: what the library asks for is the negotiated limit
+
+	reader  *bufio.Reader // of the reading goroutine, as are the bytes of a frame of the library's that it has not taken yet
+	passing int64
+
+	mu     sync.Mutex
+	lost   bool // nothing will be answered any more
+	asked  map[int32]chan<- reply
+	ownXid int32
+}
+
+// reply is an answer, without its header.
+type reply struct {
+	body []byte
+	err  error
+}
+
+func newSessionConn(conn net.Conn, limit time.Duration, wanted func(path string, kind watchKind) bool) *sessionConn {
+	return &sessionConn{
+		Conn: conn, limit: limit, wanted: wanted,
+		reader: bufio.NewReader(conn), asked: map[int32]chan<- reply{}, ownXid: firstOwnXid,
+	}
 }
 
 func (c *sessionConn) SetReadDeadline(t time.Time) error {
@@ -51,6 +88,97 @@ func (c *sessionConn) Write(frame []byte) (int, error) {
 		frame[len(frame)-1] = 1
 	}
 	return c.Conn.Write(frame)
+}
+
+// Read gives the library the frames that are for it.
+func (c *sessionConn) Read(p []byte) (int, error) {
+	if c.passing == 0 {
+		if err := c.nextFrame(); err != nil {
+			c.lose()
+			return 0, err
+		}
+	}
+	n, err := c.reader.Read(p[:min(int64(len(p)), c.passing)])
+	c.passing -= int64(n)
+	if err != nil {
+		c.lose()
+	}
+	return n, err
+}
+
+// nextFrame hands out the answers to our own requests up to the next frame for the library.
+func (c *sessionConn) nextFrame() error {
+	for {
+		head, err := c.reader.Peek(8)
+		if err != nil {
+			return err
+		}
+		size, xid := int64(binary.BigEndian.Uint32(head)), int32(binary.BigEndian.Uint32(head[4:]))
+		if xid > firstOwnXid {
+			c.passing = 4 + size
+			return nil
+		}
+		if size < replyHeader || size > maxFrame {
+			return fmt.Errorf("zookeeper sent a packet of %d bytes", size)
+		}
+		frame := make([]byte, 4+size)
+		if _, err := io.ReadFull(c.reader, frame); err != nil {
+			return err
+		}
+		c.answer(xid, reply{frame[4+replyHeader:], replyError(int32(binary.BigEndian.Uint32(frame[16:])))})
+	}
+}
+
+// answer gives an answer to the one who asked.
+func (c *sessionConn) answer(xid int32, r reply) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if to := c.asked[xid]; to != nil {
+		delete(c.asked, xid)
+		to <- r // there is room for one
+	}
+}
+
+// lose ends those who wait for answers. What they asked for may have been done.
+func (c *sessionConn) lose() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lost = true
+	for xid, to := range c.asked {
+		to <- reply{err: zk.ErrConnectionClosed} // there is room for one
+		delete(c.asked, xid)
+	}
+}
+
+func (c *sessionConn) Close() error {
+	defer c.lose()
+	return c.Conn.Close()
+}
+
+// ask sends a request of our own and waits for the answer, or the end of the connection. The session must be open.
+func (c *sessionConn) ask(op int32, body []byte) ([]byte, error) {
+	answered := make(chan reply, 1)
+	c.mu.Lock()
+	if c.lost {
+		c.mu.Unlock()
+		return nil, zk.ErrConnectionClosed
+	}
+	xid := c.ownXid
+	if c.ownXid--; c.ownXid > firstOwnXid {
+		c.ownXid = firstOwnXid // it went all the way round
+	}
+	c.asked[xid] = answered
+	c.mu.Unlock()
+
+	frame := make([]byte, 0, 12+len(body))
+	frame = binary.BigEndian.AppendUint32(frame, uint32(8+len(body)))
+	frame = binary.BigEndian.AppendUint32(frame, uint32(xid))
+	frame = binary.BigEndian.AppendUint32(frame, uint32(op))
+	if _, err := c.Conn.Write(append(frame, body...)); err != nil {
+		c.Close() // half a request may be on its way
+	}
+	r := <-answered
+	return r.body, r.err
 }
 
 // watchable takes a request apart that can ask for a watch: size, xid, operation, path, and the bit.

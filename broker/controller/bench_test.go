@@ -46,7 +46,7 @@ func newCrowd(b *testing.B, partitions int) *crowd {
 		c.asked.Lock()
 		defer c.asked.Unlock()
 		switch r.Op {
-		case 4, 8, 12: // getData, getChildren
+		case 4, 8, 12, 22: // getData, getChildren, several of them
 			c.asked.reads++
 		case 14:
 			c.asked.multis++

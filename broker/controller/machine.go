@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -54,7 +55,8 @@ func (m *machine) sendMetadata(brokers []int32, about ...*partition) {
 
 // start brings every partition and replica into the state that follows from
 // what is written and who is alive, and acts upon it (Kafka: the startup of both machines). Unlike Kafka, which takes
-// the replicas that are gone out of the in-sync ones before, it elects leaders first: those whom nobody leads wait less.
+// the replicas that are gone out of the in-sync ones before, it elects leaders first and tells them at once: those whom nobody leads
+// wait for nothing else. All others are then told once, of what is written when the replicas that are gone are out.
 func (m *machine) start(ctx context.Context) error {
 	var online, offline []replica
 	for _, t := range m.sortedTopics() {
@@ -72,10 +74,24 @@ func (m *machine) start(ctx context.Context) error {
 			}
 		}
 	}
-	if err := m.comeOnline(ctx, online); err != nil {
+	leaderless := m.leaderless("")
+	if _, err := m.movePartitions(ctx, leaderless, onlinePartition, electOffline); err != nil {
 		return err
 	}
-	return m.moveReplicas(ctx, offline, offlineReplica)
+	told := make(map[*partition]bool, len(leaderless))
+	for _, p := range leaderless {
+		told[p] = p.state == onlinePartition
+	}
+	b := m.newBatch()
+	others := slices.DeleteFunc(online, func(r replica) bool { return told[r.partition] })
+	if err := m.moveReplicasIn(ctx, b, others, onlineReplica); err != nil {
+		return err
+	}
+	if err := m.moveReplicasIn(ctx, b, offline, offlineReplica); err != nil {
+		return err
+	}
+	m.send(b)
+	return nil
 }
 
 func (m *machine) stateOf(p *partition) partitionState {

@@ -29,6 +29,7 @@ type Partition struct {
 	env   *env
 	topic *topic
 	index int32
+	place int // in topic.partitions; guarded by Manager.mu
 
 	// gate keeps the role still during an append: appends hold it shared, a change of role alone.
 	gate sync.RWMutex

@@ -22,7 +22,7 @@ type topic struct {
 	overrides map[string]string
 	told      bool
 
-	partitions []*Partition // guarded by Manager.mu
+	partitions []*Partition // in no order; guarded by Manager.mu
 }
 
 // readTopics makes the topics of states known and reads the overrides of those that this broker does not host yet. That is done
@@ -186,6 +186,7 @@ func (m *Manager) host(p *Partition) {
 		return
 	}
 	m.partitions[p.name()] = p
+	p.place = len(p.topic.partitions)
 	p.topic.partitions = append(p.topic.partitions, p)
 }
 
@@ -193,10 +194,17 @@ func (m *Manager) host(p *Partition) {
 func (m *Manager) unhost(p *Partition) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.partitions[p.name()] != p {
+		return
+	}
 	delete(m.partitions, p.name())
+	// The last one takes its place: a topic may have thousands, and all of them go when it is deleted.
 	t := p.topic
-	t.partitions = slices.DeleteFunc(t.partitions, func(other *Partition) bool { return other == p })
-	if len(t.partitions) == 0 {
+	last := len(t.partitions) - 1
+	moved := t.partitions[last]
+	t.partitions[p.place], moved.place = moved, p.place
+	t.partitions[last] = nil
+	if t.partitions = t.partitions[:last]; last == 0 {
 		delete(m.topics, t.name)
 	}
 }

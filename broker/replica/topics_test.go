@@ -59,6 +59,41 @@ func TestADynamicBrokerChangeReachesEveryLog(t *testing.T) {
 	}
 }
 
+// TestPartitionsOfATopicGoInAnyOrder: those that stay are found, and the topic goes with the last.
+func TestPartitionsOfATopicGoInAnyOrder(t *testing.T) {
+	h := newHost(t, vfs.NewMem())
+	const count = 7
+	hosted := map[int32]*Partition{}
+	for i := range int32(count) {
+		s := leading(0, []int32{1}, []int32{1})
+		s.Partition = i
+		hosted[i] = h.apply(s)
+	}
+	for _, gone := range []int32{0, 6, 3, 1, 5, 4, 2} {
+		if errs := h.Stop(t.Context(), []Stop{{Topic: "t", Partition: gone, LeaderEpoch: stopDuringTopic, Delete: true}}); errs[0] != nil {
+			t.Fatal(errs[0])
+		}
+		delete(hosted, gone)
+		listed := h.byTopic()
+		if len(hosted) == 0 {
+			if len(listed) > 0 {
+				t.Errorf("lists %v after the last partition is gone", listed)
+			}
+			return
+		}
+		for topic, partitions := range listed {
+			if len(partitions) != len(hosted) {
+				t.Errorf("topic %s has %d partitions after %d is gone, want %d", topic.name, len(partitions), gone, len(hosted))
+			}
+			for _, p := range partitions {
+				if hosted[p.index] != p {
+					t.Errorf("lists partition %d after %d is gone", p.index, gone)
+				}
+			}
+		}
+	}
+}
+
 // TestAChangeToldWhileTheTopicIsReadWins: the notification is newer than what the reader found.
 func TestAChangeToldWhileTheTopicIsReadWins(t *testing.T) {
 	h := newHost(t, vfs.NewMem())

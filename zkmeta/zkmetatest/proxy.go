@@ -16,6 +16,7 @@ const (
 	opGetData      = 4
 	opGetChildren2 = 12
 	opMulti        = 14
+	opMultiRead    = 22
 	opClose        = -11
 )
 

@@ -90,8 +90,10 @@ func testManyPartitions(e *env) {
 	e.Logf("updated %d states in %v", count, time.Since(start))
 
 	start = time.Now()
+	p.CutNext(opMultiRead, InsteadOfAnswer)
 	read, err := c.PartitionStates(e.ctx, tps, nil)
 	e.must(err)
+	equal(e, "cuts", p.Cuts(), 3)
 	e.Logf("read %d states in %v", count, time.Since(start))
 	equal(e, "states", len(read), count)
 	for tp, o := range outcomes {
