@@ -38,11 +38,7 @@ func (c *conn) send(call *Call, r *Response) {
 			return
 		}
 	}
-	m := &c.server.metrics.byAPI[call.Header.Key]
-	m.requests.Inc()
-	m.in.Add(float64(call.size + protocol.SizeBytes))
-	m.out.Add(float64(sent))
-	m.latency.Observe(time.Since(call.Arrived).Seconds())
+	c.server.metrics.byAPI[call.Header.Key].count(call.size+protocol.SizeBytes, sent, time.Since(call.Arrived))
 
 	if r.Throttle > 0 {
 		c.mu.Lock()
