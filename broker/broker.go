@@ -62,6 +62,9 @@ type Broker struct {
 	control  *controller.Controller
 	server   *server.Server
 
+	limits     derived[config.Broker, server.Limits]
+	partitions derived[metadata.Image, int32] // of __consumer_offsets
+
 	fetchers          *fetcher.Fetchers
 	isr               *alterisr.Proposals
 	isrChannel        *peer.ToController
@@ -308,7 +311,7 @@ func (b *Broker) build(o Options, listeners []server.Listener) {
 	b.server = server.New(server.Options{
 		Listeners:  listeners,
 		Handler:    handlers,
-		Limits:     func() server.Limits { return limitsOf(b.config.Broker()) },
+		Limits:     func() *server.Limits { return b.limits.of(b.config.Broker(), limitsOf) },
 		Registerer: o.Registry,
 		Logger:     o.Logger,
 	})

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/kbroker/kbroker/broker/config"
+	"github.com/kbroker/kbroker/broker/metadata"
 	"github.com/kbroker/kbroker/broker/replica"
 	"github.com/kbroker/kbroker/coordinator/group"
 	"github.com/kbroker/kbroker/coordinator/group/assign"
@@ -67,11 +68,13 @@ func (b *Broker) metadataChanged(deleted map[string][]int32) {
 
 // groupPartitions is 0 while the topic does not exist.
 func (b *Broker) groupPartitions() int32 {
-	t, ok := b.metadata.Load().Topic(groupTopic)
-	if !ok {
-		return 0
-	}
-	return int32(len(t.Partitions))
+	return *b.partitions.of(b.metadata.Load(), func(i *metadata.Image) int32 {
+		t, ok := i.Topic(groupTopic)
+		if !ok {
+			return 0
+		}
+		return int32(len(t.Partitions))
+	})
 }
 
 func groupConfig(c *config.Broker) group.Config {

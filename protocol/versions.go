@@ -26,6 +26,7 @@ const (
 	KeyOffsetCommit       int16 = 8
 	KeyOffsetFetch        int16 = 9
 	KeyFindCoordinator    int16 = 10
+	KeyHeartbeat          int16 = 12
 	KeyApiVersions        int16 = 18
 )
 

@@ -53,6 +53,11 @@ func (h *Handlers) respond(c *server.Call, r kmsg.Response) server.Response {
 func (h *Handlers) encode(r kmsg.Response) server.Response {
 	a := h.answers.take()
 	a.buf = r.AppendTo(a.buf)
+	return a.response()
+}
+
+// response sends what is encoded.
+func (a *answer) response() server.Response {
 	a.chunks = append(a.chunks, server.Chunk{Bytes: a.buf})
 	return server.Response{Chunks: a.chunks, Done: a.done}
 }

@@ -24,7 +24,7 @@ func table() []row {
 		raw(protocol.KeyOffsetFetch, (*Handlers).offsetFetch),
 		raw(protocol.KeyFindCoordinator, (*Handlers).findCoordinator),
 		blocking((*Handlers).joinGroup),
-		prompt((*Handlers).heartbeat),
+		raw(protocol.KeyHeartbeat, (*Handlers).heartbeat),
 		blocking((*Handlers).leaveGroup),
 		blocking((*Handlers).syncGroup),
 		blocking((*Handlers).describeGroups),

@@ -18,7 +18,7 @@ import (
 type Server struct {
 	listeners []Listener
 	handler   Handler
-	limits    func() Limits
+	limits    func() *Limits
 	metrics   *metrics
 	log       *zap.Logger
 	// complaints logs what peers do wrong: sampled, because a peer can do wrong very fast.

@@ -32,7 +32,7 @@ func (a *admission) admit(s *Server, host string) error {
 		if wait := a.pace(limits.MaxCreationRate, time.Now()); wait > 0 && !s.pause(wait) {
 			return errStopping
 		}
-		freed, err := a.take(&limits, host)
+		freed, err := a.take(limits, host)
 		if freed == nil {
 			return err
 		}

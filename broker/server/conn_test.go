@@ -29,10 +29,10 @@ func TestAnswersCall(t *testing.T) {
 		}
 		c.Close()
 		synctest.Wait()
-		if got := testutil.ToFloat64(s.metrics.byAPI[0].requests); got != 3 {
+		if got := s.metrics.byAPI[0].requests(); got != 3 {
 			t.Errorf("counted %v requests", got)
 		}
-		if got := testutil.ToFloat64(s.metrics.byAPI[0].out); got != 3*(4+4+5) {
+		if got := s.metrics.byAPI[0].out.Load(); got != 3*(4+4+5) {
 			t.Errorf("counted %v bytes of answers", got)
 		}
 		noPanics(t, s)

@@ -128,12 +128,12 @@ func serve(t *testing.T, h Handler, change func(*Limits), l net.Listener) *Serve
 	t.Helper()
 	limits := DefaultLimits()
 	if change != nil {
-		change(&limits)
+		change(limits)
 	}
 	s := New(Options{
 		Listeners:  []Listener{{Name: "PLAINTEXT", Listener: l}},
 		Handler:    h,
-		Limits:     func() Limits { return limits },
+		Limits:     func() *Limits { return limits },
 		Registerer: prometheus.NewRegistry(),
 		Logger:     zap.NewNop(),
 	})

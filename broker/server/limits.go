@@ -26,8 +26,8 @@ type Limits struct {
 }
 
 // DefaultLimits returns Kafka's defaults, and ours for what Kafka has not.
-func DefaultLimits() Limits {
-	return Limits{
+func DefaultLimits() *Limits {
+	return &Limits{
 		RequestMaxBytes: 100 << 20,
 		QueuedMaxBytes:  -1,
 		MaxConnections:  math.MaxInt32,
@@ -61,7 +61,7 @@ type Listener struct {
 type Options struct {
 	Listeners  []Listener // bound already; clients may connect, nobody is served before Serve
 	Handler    Handler
-	Limits     func() Limits // must be cheap: it is called for every frame
+	Limits     func() *Limits // must be cheap: it is called for every frame; what it returned is never changed
 	Registerer prometheus.Registerer
 	Logger     *zap.Logger
 }

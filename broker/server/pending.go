@@ -42,9 +42,9 @@ func (q *queue) pop() {
 // answered or, if it and all of those may be pipelined, when there is room. It reports false when the
 // connection is to end instead.
 func (c *conn) awaitTurn(call *Call, pipelines bool) bool {
-	limits := c.server.limits()
 	c.mu.Lock()
 	for !c.broken && c.pending.len() > 0 {
+		limits := c.server.limits()
 		if pipelines && c.pipelined && c.pending.len() < limits.MaxPending && c.bytes+call.size <= limits.MaxPendingBytes {
 			break
 		}

@@ -33,16 +33,11 @@ func (c *conn) send(call *Call, r *Response) {
 	if !r.Silent {
 		var err error
 		if sent, err = c.write(&call.Header, r.Chunks); err != nil {
-			c.server.log.Debug("answer not sent", zap.String("remote", c.info.RemoteHost), zap.Error(err))
-			c.breakOff()
+			c.writeFailed(err)
 			return
 		}
 	}
-	m := &c.server.metrics.byAPI[call.Header.Key]
-	m.requests.Inc()
-	m.in.Add(float64(call.size + protocol.SizeBytes))
-	m.out.Add(float64(sent))
-	m.latency.Observe(time.Since(call.Arrived).Seconds())
+	c.server.metrics.byAPI[call.Header.Key].count(call.size+protocol.SizeBytes, sent, time.Since(call.Arrived))
 
 	if r.Throttle > 0 {
 		c.mu.Lock()
@@ -50,11 +45,20 @@ func (c *conn) send(call *Call, r *Response) {
 		c.mu.Unlock()
 	}
 	if r.Close {
-		c.server.complaints.Warn("connection closed by its handler", append(c.identity(),
-			zap.String("reason", r.Reason), zap.Int16("api_key", call.Header.Key), zap.Int16("api_version", call.Header.Version),
-			zap.String("client_id", call.Header.ClientID))...)
-		c.breakOff()
+		c.closedByHandler(&call.Header, r.Reason)
 	}
+}
+
+func (c *conn) writeFailed(err error) {
+	c.server.log.Debug("answer not sent", zap.String("remote", c.info.RemoteHost), zap.Error(err))
+	c.breakOff()
+}
+
+func (c *conn) closedByHandler(h *protocol.RequestHeader, reason string) {
+	c.server.complaints.Warn("connection closed by its handler", append(c.identity(),
+		zap.String("reason", reason), zap.Int16("api_key", h.Key), zap.Int16("api_version", h.Version),
+		zap.String("client_id", h.ClientID))...)
+	c.breakOff()
 }
 
 // write sends size, header and chunks and returns how many bytes that were.

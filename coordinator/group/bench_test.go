@@ -14,7 +14,7 @@ import (
 // benchGroups makes a coordinator whose journal forgets what it is given.
 func benchGroups(b *testing.B) *Groups {
 	j, s := newMemoryJournal(), newSettings()
-	s.config.Classic.InitialRebalanceDelay = 100 * time.Millisecond // in which the members of a group meet
+	s.config.Classic.InitialRebalanceDelay = 2 * time.Second // in which the members of a group meet, also on a busy machine
 	g := newGroups(b, j, s, func(o *Options) { o.Journal = forgetful{j} })
 	lead(g, j, 1)
 	for g.Heartbeat(b.Context(), "g", classic.HeartbeatRequest{}) == nil {

@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -68,16 +69,41 @@ func (g *Groups) Sync(ctx context.Context, group string, r classic.SyncRequest) 
 	}, refuse)
 }
 
-// Heartbeat keeps a member's session.
+// Heartbeat keeps a member's session. It keeps neither the group's name nor what r holds: they may alias a frame.
 func (g *Groups) Heartbeat(ctx context.Context, group string, r classic.HeartbeatRequest) *kerr.Error {
+	if group == "" {
+		return kerr.InvalidGroupID
+	}
+	if err, ok := g.heartbeatNow(group, r); ok {
+		return err
+	}
+	return g.heartbeatLater(ctx, strings.Clone(group), r.Clone())
+}
+
+// heartbeatNow takes the heartbeat of a classic group that nobody runs, as nearly all are; ok is false if it is another. It
+// does without the queue of the group and the channel for the answer, and without the garbage that they are: of what a
+// broker does for an idle group this is most (BenchmarkHeartbeats: 0.5 µs of CPU; by heartbeatLater alone 2.0 µs and eight
+// allocations more).
+func (g *Groups) heartbeatNow(group string, r classic.HeartbeatRequest) (err *kerr.Error, ok bool) {
+	s, _ := g.shardOf(group)
+	if s == nil {
+		return nil, false
+	}
+	a := s.claim(group)
+	if a == nil {
+		return nil, false
+	}
+	a.box.LendTo(func() { err, ok = a.heartbeat(r) })
+	return err, ok
+}
+
+// heartbeatLater takes any heartbeat, in its turn.
+func (g *Groups) heartbeatLater(ctx context.Context, group string, r classic.HeartbeatRequest) *kerr.Error {
 	refuse := func(err *kerr.Error) *kerr.Error {
 		if err == kerr.CoordinatorLoadInProgress {
 			return nil // it will be seen whether the member is one
 		}
 		return unknownMember(err)
-	}
-	if group == "" {
-		return refuse(kerr.InvalidGroupID)
 	}
 	return ask(ctx, g, group, none, func(a *actor, x *journal.Turn, reply func(*kerr.Error)) {
 		if a.classic != nil {

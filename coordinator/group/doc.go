@@ -15,7 +15,7 @@
 // A turn runs the machine with the time and a journal.Turn, then appends what the machine asked for, in order, each
 // followed by its Applied callback; Done follows when the write is committed: in the same turn where that is at once, else in a
 // turn of its own. An actor never waits: not for replicas, not for another group. Only the caller's goroutine waits, for its
-// reply or for the end of ctx.
+// reply or for the end of ctx. A heartbeat of a classic group that nobody runs goes straight to its turn (heartbeatNow).
 //
 // # Files
 //

@@ -115,6 +115,17 @@ func (s *shard) hand(t task) (idle *actor) {
 	return a.post(t)
 }
 
+// claim finds a group, and claims its mailbox for the caller if nobody runs the group. It returns nil if somebody does, or if
+// there is no such group, or if it cannot be asked: then the request is for hand.
+func (s *shard) claim(group string) *actor {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if a := s.actors[group]; s.state == active && a != nil && a.box.Claim() {
+		return a
+	}
+	return nil
+}
+
 // available is nil, COORDINATOR_LOAD_IN_PROGRESS or NOT_COORDINATOR.
 func (s *shard) available() *kerr.Error {
 	s.mu.RLock()

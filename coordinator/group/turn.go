@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"go.uber.org/zap"
 
+	"github.com/kbroker/kbroker/coordinator/group/classic"
 	"github.com/kbroker/kbroker/coordinator/journal"
 )
 
@@ -32,6 +33,18 @@ func (a *actor) turn(f func(x *journal.Turn)) {
 	x := &journal.Turn{Now: time.Now()}
 	f(x)
 	a.finish(x)
+}
+
+// heartbeat is the turn of a heartbeat, if the group is a classic one: such a turn asks for a tick at most and changes nothing
+// that metrics tell of, so that there is nothing to finish.
+func (a *actor) heartbeat(r classic.HeartbeatRequest) (err *kerr.Error, ok bool) {
+	if a.gone || a.classic == nil {
+		return nil, false
+	}
+	x := journal.Turn{Now: time.Now()}
+	err = a.classic.Heartbeat(&x, r)
+	a.rearm(&x)
+	return err, true
 }
 
 // finish does what a turn asks for.

@@ -43,17 +43,45 @@ func (m *Mailbox) Queue(f func()) (idle bool) {
 // Lend runs what is queued, and returns when that is done; for what was queued meanwhile there is another goroutine. A
 // request to an idle mailbox so costs no switch of goroutines.
 func (m *Mailbox) Lend() {
-	defer func() {
-		// The lender may survive a panic, as a connection does; what the mailbox guards must not.
-		if p := recover(); p != nil {
-			go panic(fmt.Sprintf("%v\n%s", p, debug.Stack()))
-		}
-	}()
+	defer dieOfPanic()
 	queue := m.next(nil)
 	runAll(queue)
+	m.handBack(queue)
+}
+
+// Claim is Queue for a caller who has its function ready when it has the mailbox: it returns true if that was idle, and then
+// the caller must call LendTo, soon. It returns false if something runs or waits, and has done nothing then.
+func (m *Mailbox) Claim() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.keep(queue)
+	if m.running {
+		return false
+	}
+	m.running = true
+	return true
+}
+
+// LendTo runs f, in its turn, after a Claim that returned true. Since f is not queued it costs no memory: what it captures may
+// live on the caller's stack.
+func (m *Mailbox) LendTo(f func()) {
+	defer dieOfPanic()
+	f()
+	m.handBack(nil)
+}
+
+// dieOfPanic is deferred by who runs something on a goroutine that was lent: its owner may survive a panic, as a connection
+// does, but what the mailbox guards must not.
+func dieOfPanic() {
+	if p := recover(); p != nil {
+		go panic(fmt.Sprintf("%v\n%s", p, debug.Stack()))
+	}
+}
+
+// handBack ends a loan, in which the functions of done ran.
+func (m *Mailbox) handBack(done []func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.keep(done)
 	if len(m.queue) > 0 {
 		go m.run()
 	} else {

@@ -53,9 +53,12 @@ func TestMailboxLent(t *testing.T) {
 						last[p] = i
 						ran++
 					}
-					if i%3 == 0 {
+					switch {
+					case i%3 == 0:
 						m.Post(f)
-					} else if m.Queue(f) {
+					case i%3 == 1 && m.Claim():
+						m.LendTo(f)
+					case m.Queue(f):
 						m.Lend()
 					}
 				}
@@ -79,6 +82,30 @@ func TestMailboxLentRunsAtOnce(t *testing.T) {
 	if !ran {
 		t.Error("Lend returned before the function had run")
 	}
+}
+
+// A claim holds the mailbox: what comes after it waits for the function that it was made for, and a second one is refused.
+func TestMailboxClaimed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m Mailbox
+		var order []int
+		if !m.Claim() {
+			t.Fatal("an idle mailbox has somebody to run it")
+		}
+		m.Post(func() { order = append(order, 2) })
+		synctest.Wait()
+		if m.Claim() {
+			t.Error("two claims at once")
+		}
+		m.LendTo(func() { order = append(order, 1) })
+		synctest.Wait()
+		if len(order) != 2 || order[0] != 1 {
+			t.Errorf("ran in order %v", order)
+		}
+		if !m.Claim() {
+			t.Error("the loan did not end")
+		}
+	})
 }
 
 func TestMailboxTakesPostsOfItsOwn(t *testing.T) {

@@ -1,6 +1,8 @@
 package classic
 
 import (
+	"strings"
+
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/kbroker/kbroker/coordinator/journal"
@@ -13,8 +15,18 @@ type HeartbeatRequest struct {
 	Generation int32
 }
 
-// Heartbeat keeps a member alive; REBALANCE_IN_PROGRESS tells it to rejoin. It allocates nothing and looks at no other
-// member.
+// Clone copies what r points to.
+func (r HeartbeatRequest) Clone() HeartbeatRequest {
+	r.MemberID = strings.Clone(r.MemberID)
+	if r.InstanceID != nil {
+		id := strings.Clone(*r.InstanceID)
+		r.InstanceID = &id
+	}
+	return r
+}
+
+// Heartbeat keeps a member alive; REBALANCE_IN_PROGRESS tells it to rejoin. It allocates nothing, keeps nothing of r,
+// looks at no other member, and asks for nothing but a Tick.
 func (g *Group) Heartbeat(x *journal.Turn, r HeartbeatRequest) *kerr.Error {
 	if g.state == Dead {
 		return kerr.CoordinatorNotAvailable
