@@ -1,6 +1,4 @@
-//go:build compat
-
-package compat
+package exact
 
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -136,7 +134,7 @@ func askAlterConfigs() []question {
 		{"IncrementalAlterConfigs of the broker", 1, 1, incrementally(false, altered{brokerType, "1", []change{{set, "log.cleaner.threads", "2"}}}, altered{brokerType, "", []change{{set, "log.retention.ms", "7200000"}}})},
 		{"IncrementalAlterConfigs of read-only keys", 1, 1, incrementally(false, altered{brokerType, "1", []change{{set, "zookeeper.connect", "x:1"}}},
 			altered{brokerType, "", []change{{set, "advertised.listeners", "PLAINTEXT://x:1"}}})},
-		{"DescribeConfigs of the broker after it", 4, 4, describeConfigs(true, brokerType, "1")},
+		{"DescribeConfigs of the broker after it", 4, 4, describeConfigs(true, brokerType, "1", "log.cleaner.threads", "log.retention.ms", "log.retention.hours")},
 		{"DescribeConfigs of all brokers after it", 4, 4, describeConfigs(true, brokerType, "")},
 		{"DescribeConfigs of a topic after it", 4, 4, describeConfigs(true, topicType, "one")},
 		{"IncrementalAlterConfigs, back", 1, 1, incrementally(false, altered{brokerType, "1", []change{{del, "log.cleaner.threads", "null"}}}, altered{brokerType, "", []change{{del, "log.retention.ms", "null"}}},

@@ -1,0 +1,42 @@
+package exact
+
+// books are all that is asked.
+func books() []book { return []book{zookeeper()} }
+
+// zookeeper is what Kafka 3.9 was asked, with ZooKeeper.
+func zookeeper() book {
+	return book{
+		release: "3.9.2",
+		config: map[string]string{
+			"auto.create.topics.enable": "false", "log.cleaner.enable": "false",
+			"producer.id.expiration.ms": "86400000", "group.initial.rebalance.delay.ms": "0", "transaction.state.log.min.isr": "1",
+		},
+		known: knownOfZooKeeper(),
+		chapters: []chapter{
+			{"ApiVersions", askAPIVersions},
+			{"Versions", askVersions},
+			{"CreateTopics", askCreateTopics},
+			{"Metadata", askMetadata},
+			{"CreatePartitions", askCreatePartitions},
+			{"Reassignments", askReassignments},
+			{"Elections", askElections},
+			{"LogDirMoves", askLogDirMoves},
+			{"Brokers", askBrokers},
+			{"Features", askFeatures},
+			{"DescribeConfigs", askDescribeConfigs},
+			{"AlterConfigs", askAlterConfigs},
+			{"InitProducerId", askInitProducerID},
+			{"Produce", askProduce},
+			{"ListOffsets", askListOffsets},
+			{"Fetch", askFetch},
+			{"Records", askRecords},
+			{"Cluster", askCluster},
+			{"FindCoordinator", askFindCoordinator},
+			{"Memberships", askMemberships},
+			{"StaticMembers", askStatics},
+			{"Groups", askWrongGroups},
+			{"NewGroupProtocol", askNewProtocol},
+			{"DeleteTopics", askDeleteTopics},
+		},
+	}
+}

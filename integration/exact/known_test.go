@@ -1,0 +1,38 @@
+package exact
+
+// knownOfZooKeeper are lines of answers that differ, by question and field, with the reason.
+// docs/compatibility.md tells them.
+func knownOfZooKeeper() map[string]string {
+	return map[string]string{
+		"CreateTopics, bad assignments @.ErrorMessage":                   "the text prints a Scala collection",
+		"CreateTopics, impossible assignments @":                         "Kafka creates partitions without a replica, or on broker -1",
+		"Metadata by no id @.ErrorCode":                                  "Kafka meets a null pointer",
+		"DescribeConfigs of a topic @.IsDefault":                         "Kafka 3.9 answers version 0 without it",
+		"DescribeConfigs of the broker @.IsDefault":                      "the same",
+		"DescribeConfigs, @.IsDefault":                                   "the same",
+		"DescribeConfigs of an unknown type @.ErrorMessage":              "Kafka tells only its log",
+		"DescribeConfigs of client metrics @.ErrorMessage":               "the same",
+		"DescribeConfigs of a group @":                                   "Kafka has no settings of groups with ZooKeeper",
+		"IncrementalAlterConfigs of others @[g].ErrorCode":               "the same",
+		"IncrementalAlterConfigs of others @[g].ErrorMessage":            "the same",
+		"DescribeConfigs @[group.coordinator.rebalance.protocols].Value": "Kafka has only the classic protocol with ZooKeeper",
+		"OffsetCommit of an unknown group with a generation @.ErrorCode": "version 9 is told GROUP_ID_NOT_FOUND, as by Kafka 4.x",
+		"AlterConfigs, resources twice @":                                "Kafka's request thread fails and never answers",
+		"IncrementalAlterConfigs refused: two retention.ms 9 1 @":        "Kafka answers UNKNOWN_SERVER_ERROR to an unknown operation",
+		"IncrementalAlterConfigs refused: two no.such.key 2 1 @":         "the same to an append to an unknown key",
+		"IncrementalAlterConfigs refused: 1 no.such.key 2 1 @":           "the same",
+		"IncrementalAlterConfigs refused:  no.such.key 2 1 @":            "the same",
+		"Produce, null records @":                                        "Kafka's request thread fails and never answers",
+		"Produce, unknown magic @.ErrorMessage":                          "Kafka fails the request as a whole",
+		"Produce, unknown codec @.ErrorCode":                             "Kafka answers UNKNOWN_SERVER_ERROR, upon which producers retry",
+		"ListOffsets of 0 @.OldStyleOffsets":                             "version 0 goes by the time of the records, Kafka by that of the segment files",
+		"ListOffsets 0 ms after @.OldStyleOffsets":                       "the same",
+		"ListOffsets 1 ms after @.OldStyleOffsets":                       "the same",
+		"ListOffsets 10 ms after @.OldStyleOffsets":                      "the same",
+		"Fetch, unknown isolation @":                                     "it is taken for read_uncommitted, Kafka answers UNKNOWN_SERVER_ERROR",
+		"Fetch of a partition twice @":                                   "it is answered twice",
+		"ConsumerGroupHeartbeat @":                                       "Kafka 3.9 refuses the new group protocol with ZooKeeper",
+		"ConsumerGroupDescribe @":                                        "the same",
+		"DeleteTopics, by no id @.ErrorCode":                             "Kafka answers TOPIC_AUTHORIZATION_FAILED",
+	}
+}

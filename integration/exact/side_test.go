@@ -1,0 +1,212 @@
+package exact
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kbroker/kbroker/broker/api"
+	"github.com/kbroker/kbroker/integration/harness"
+	"github.com/kbroker/kbroker/protocol"
+)
+
+// side is a broker that is asked.
+type side struct {
+	address   string
+	dir       string
+	zookeeper string
+	conn      net.Conn
+	ids       map[string][16]byte // topic ids by name
+	session   int32               // of the last Fetch
+	ghost     *zk.Conn            // holds the registration of a broker that is not there
+
+	member     string // the last that joined a group, and its generation
+	generation int32
+	members    map[string]string // names by the ids that the broker gave
+	sizes      map[string]int    // of groups: members that were ever given an id
+}
+
+func newSide(t *testing.T, address string) *side {
+	s := &side{address: address, ids: map[string][16]byte{}, members: map[string]string{}, sizes: map[string]int{}}
+	t.Cleanup(func() {
+		if s.conn != nil {
+			s.conn.Close()
+		}
+		if s.ghost != nil {
+			s.ghost.Close()
+		}
+	})
+	return s
+}
+
+// answer asks one version and returns the answer as lines. A connection that the broker closes is an answer.
+func (s *side) answer(t *testing.T, q question, version int16) (called string, lines []string) {
+	t.Helper()
+	request := q.ask(s)
+	request.SetVersion(version)
+	called = nameOf(request.Key())
+	response, err := s.ask(request)
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return called, []string{"the connection is closed"}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return called, []string{"no answer comes"}
+	case errors.Is(err, errUnread):
+		return called, []string{err.Error()}
+	case err != nil:
+		t.Fatalf("%s v%d of %s: %v", q.name, version, s.address, err)
+	}
+	switch r := response.(type) {
+	case *kmsg.FetchResponse:
+		s.session = r.SessionID
+	case *kmsg.CreateTopicsResponse, *kmsg.MetadataResponse:
+		s.learn(t)
+	case *kmsg.JoinGroupResponse:
+		if q, is := request.(*kmsg.JoinGroupRequest); is {
+			s.joined(q.Group, r)
+		}
+	case *kmsg.ApiVersionsResponse:
+		s.comparable(r)
+	}
+	return called, s.lines(response)
+}
+
+// nameOf is what Kafka calls an API.
+func nameOf(key int16) string {
+	if api, known := protocol.Lookup(key); known {
+		return api.Name
+	}
+	return fmt.Sprintf("key-%d", key)
+}
+
+// comparable leaves of the APIs those that kbroker has, without Kafka's KRaft.
+func (s *side) comparable(r *kmsg.ApiVersionsResponse) {
+	handled := api.Handled()
+	r.ApiKeys = slices.DeleteFunc(r.ApiKeys, func(k kmsg.ApiVersionsResponseApiKey) bool {
+		return !slices.Contains(handled, k.ApiKey) || slices.Contains(raftOnly, nameOf(k.ApiKey))
+	})
+}
+
+// warm asks for a producer id until there is one: Kafka brings its first ids when asked for the first.
+func (s *side) warm(t *testing.T) {
+	t.Helper()
+	harness.Eventually(t, 30*time.Second, func() error {
+		r := kmsg.NewPtrInitProducerIDRequest()
+		r.SetVersion(4)
+		response, err := s.ask(r)
+		if err == nil {
+			if code := response.(*kmsg.InitProducerIDResponse).ErrorCode; code != 0 {
+				err = fmt.Errorf("error %d", code)
+			}
+		}
+		return err
+	})
+}
+
+var errUnread = errors.New("no answer came")
+
+// ask sends a request as it is and reads the answer.
+func (s *side) ask(request kmsg.Request) (kmsg.Response, error) {
+	if s.conn == nil {
+		c, err := net.Dial("tcp", s.address)
+		if err != nil {
+			return nil, err
+		}
+		s.conn = c
+	}
+	fail := func(err error) (kmsg.Response, error) {
+		s.conn.Close()
+		s.conn = nil
+		return nil, err
+	}
+	if p, ok := request.(*kmsg.ProduceRequest); ok && p.Acks == 0 {
+		// It has no answer, unless the broker closes the connection; the next one tells.
+		_, err := s.conn.Write(kmsg.NewRequestFormatter().AppendRequest(nil, request, 7))
+		if err != nil {
+			return fail(err)
+		}
+		request = kmsg.NewPtrApiVersionsRequest()
+	}
+	deadline := 5 * time.Second
+	if err := s.conn.SetDeadline(time.Now().Add(deadline)); err != nil {
+		return fail(err)
+	}
+	if _, err := s.conn.Write(kmsg.NewRequestFormatter(kmsg.FormatterClientID("differ")).AppendRequest(nil, request, 7)); err != nil {
+		return fail(io.EOF)
+	}
+	var size [4]byte
+	if _, err := io.ReadFull(s.conn, size[:]); err != nil {
+		if errors.Is(err, syscall.ECONNRESET) {
+			err = io.EOF
+		}
+		return fail(err)
+	}
+	body := make([]byte, binary.BigEndian.Uint32(size[:]))
+	if _, err := io.ReadFull(s.conn, body); err != nil {
+		return fail(err)
+	}
+	body = body[4:] // the correlation id
+	response := request.ResponseKind()
+	if request.Key() == 18 {
+		// The answer to an unknown version is one of version 0.
+		if code := binary.BigEndian.Uint16(body); code == 35 {
+			response.SetVersion(0)
+		}
+	} else if response.IsFlexible() {
+		body = body[1:] // no tags in the header
+	}
+	if err := response.ReadFrom(body); err != nil {
+		return nil, fmt.Errorf("%w that can be read: %v", errUnread, err)
+	}
+	return response, nil
+}
+
+// learn reads the ids of all topics, and returns their names.
+func (s *side) learn(t *testing.T) (names []string) {
+	t.Helper()
+	m := kmsg.NewPtrMetadataRequest()
+	m.SetVersion(12)
+	response, err := s.ask(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, topic := range response.(*kmsg.MetadataResponse).Topics {
+		s.ids[*topic.Topic] = topic.TopicID
+		names = append(names, *topic.Topic)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// disguised is a request that is sent as another: of another key, or with a body that is not quite what it would be.
+type disguised struct {
+	kmsg.Request
+	key    *int16
+	change func(body []byte) []byte
+}
+
+// Key is what the header says.
+func (d disguised) Key() int16 {
+	if d.key != nil {
+		return *d.key
+	}
+	return d.Request.Key()
+}
+
+// AppendTo writes the body.
+func (d disguised) AppendTo(to []byte) []byte {
+	if d.change == nil {
+		return d.Request.AppendTo(to)
+	}
+	return append(to, d.change(d.Request.AppendTo(nil))...)
+}
