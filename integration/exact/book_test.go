@@ -76,7 +76,7 @@ func (b book) tell(t *testing.T, s *side, wanted []told) []told {
 
 // settles tells whether the answer may be another at first.
 func settles(name string) bool {
-	return strings.HasPrefix(name, "DescribeConfigs") && strings.Contains(name, "after") || strings.Contains(name, "in the end")
+	return strings.HasPrefix(name, "DescribeConfigs") && (strings.Contains(name, " after it") || strings.Contains(name, " after that")) || strings.Contains(name, "in the end")
 }
 
 // settle waits until the topics are those that are wanted, if any: one whose creation timed out is there in its own time.
@@ -125,12 +125,14 @@ func missing(lines, other []string) []string {
 	return slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return slices.Contains(other, line) })
 }
 
-// excuse returns the known difference that a line is at the place of: "question @end of the field's name".
+// excuse returns the known difference that a line is at the place of: "beginning of the question @end of the field's name", or
+// "...part of the question @end of the field's name".
 func (b book) excuse(name, line string) string {
 	field, _, _ := strings.Cut(line, ": ")
 	for place := range b.known {
 		question, suffix, _ := strings.Cut(place, " @")
-		if strings.HasPrefix(name, question) && strings.HasSuffix(field, suffix) {
+		part, anywhere := strings.CutPrefix(question, "...")
+		if (anywhere && strings.Contains(name, part) || strings.HasPrefix(name, question)) && strings.HasSuffix(field, suffix) {
 			return place
 		}
 	}

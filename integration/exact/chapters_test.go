@@ -1,7 +1,7 @@
 package exact
 
 // books are all that is asked.
-func books() []book { return []book{zookeeper()} }
+func books() []book { return []book{zookeeper(), kraft()} }
 
 // zookeeper is what Kafka 3.9 was asked, with ZooKeeper.
 func zookeeper() book {
@@ -14,7 +14,7 @@ func zookeeper() book {
 		known: knownOfZooKeeper(),
 		chapters: []chapter{
 			{"ApiVersions", askAPIVersions},
-			{"Versions", askVersions},
+			{"Versions", askVersions(comparedAPIs())},
 			{"CreateTopics", askCreateTopics},
 			{"Metadata", askMetadata},
 			{"CreatePartitions", askCreatePartitions},
@@ -35,8 +35,32 @@ func zookeeper() book {
 			{"Memberships", askMemberships},
 			{"StaticMembers", askStatics},
 			{"Groups", askWrongGroups},
-			{"NewGroupProtocol", askNewProtocol},
 			{"DeleteTopics", askDeleteTopics},
+			{"Malformed", askMalformed(comparedAPIs())},
+			{"NewGroupProtocol", askNewProtocol},
+		},
+	}
+}
+
+// kraft is what Kafka 4.3 was asked, of what Kafka 3.9 does not have with ZooKeeper.
+func kraft() book {
+	return book{
+		release: "4.3.0",
+		config: map[string]string{
+			"auto.create.topics.enable": "false", "log.cleaner.enable": "false", "group.initial.rebalance.delay.ms": "0",
+			"offsets.topic.num.partitions": "3",
+		},
+		known: knownOfKRaft(),
+		chapters: []chapter{
+			{"Versions", askVersions(raftAPIs())},
+			{"Topics", askRaftTopics},
+			{"TopicPages", askTopicPages},
+			{"Resources", askResources},
+			{"FindCoordinator", askFindCoordinator},
+			{"Consumers", askConsumers},
+			{"WrongConsumers", askWrongConsumers},
+			{"StaticConsumers", askStaticConsumers},
+			{"Malformed", askMalformed(raftAPIs())},
 		},
 	}
 }

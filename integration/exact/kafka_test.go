@@ -48,7 +48,7 @@ func askKafka(t *testing.T, b book) *side {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "log")
 	var k *harness.Kafka
-	var chroot string
+	chroot := "no ZooKeeper"
 	if b.release[0] == '3' {
 		chroot = harness.StartZooKeeper(t).Address() + "/kafka"
 		k = harness.NewKafka(t, peers, chroot, dir, 0, b.config)

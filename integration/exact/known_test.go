@@ -33,6 +33,31 @@ func knownOfZooKeeper() map[string]string {
 		"Fetch of a partition twice @":                                   "it is answered twice",
 		"ConsumerGroupHeartbeat @":                                       "Kafka 3.9 refuses the new group protocol with ZooKeeper",
 		"ConsumerGroupDescribe @":                                        "the same",
-		"DeleteTopics, by no id @.ErrorCode":                             "Kafka answers TOPIC_AUTHORIZATION_FAILED",
+
+		"...: null for the list of @":                            "kbroker takes a list for empty that is null where it may not be",
+		"...: a negative size of @":                              "kbroker closes the connection where Kafka takes any negative size for null, and the other way round",
+		"...instead of ClusterID @":                              "the field has a size of its own, which is wrong then: Kafka does not look at it",
+		"...nothing in ClusterID @":                              "the same",
+		"...no UTF-8 in ClusterID @":                             "the same",
+		"UpdateMetadata: more elements @":                        "Kafka reads on until nothing is left",
+		"Metadata: null instead of Topics.Topic @.ErrorCode":     "Kafka meets a null pointer",
+		"DeleteTopics: null instead of Topics.Topic @.ErrorCode": "as by no id",
+		"DescribeConfigs: @.ErrorMessage":                        "as of an unknown type",
+		"CreatePartitions: nothing in Topics.Topic @":            "Kafka asks ZooKeeper for what has no path",
+		"InitProducerId: bytes @.ErrorCode":                      "there are no transactions yet",
+		"CreatePartitions: bytes that are no UTF-8 @":            "Kafka asks ZooKeeper for what has no path",
+		"DescribeGroups: the end @[text-00].State":               "a commit whose list is null has left the group",
+		"DescribeGroups: bytes too @[text-00].State":             "the same",
+		"DeleteGroups: the end @[text-00].ErrorCode":             "the same",
+		"ListGroups: @.Groups":                                   "the same",
+		"ListGroups: @[text-00].GroupState":                      "the same",
+		"ListGroups: @[text-00].GroupType":                       "the same",
+		"ListGroups: @[text-00].ProtocolType":                    "the same",
+		"DeleteTopics, by no id @.ErrorCode":                     "Kafka answers TOPIC_AUTHORIZATION_FAILED",
 	}
+}
+
+// knownOfKRaft are the same of the book of 4.x.
+func knownOfKRaft() map[string]string {
+	return map[string]string{}
 }

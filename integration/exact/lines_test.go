@@ -123,7 +123,8 @@ func (s *side) text(v reflect.Value) string {
 		}
 		return "an id"
 	}
-	text := fmt.Sprintf("%v", v.Interface())
+	// What is no UTF-8 comes back from Java's strings with this in it.
+	text := strings.ToValidUTF8(fmt.Sprintf("%v", v.Interface()), "\ufffd")
 	_, port, _ := net.SplitHostPort(s.address) // it has a port
 	if _, err := strconv.Atoi(text); err == nil && text != port {
 		return text

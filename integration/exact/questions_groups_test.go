@@ -241,6 +241,13 @@ func askMemberships() (questions []question) {
 	for v := int16(0); v <= 9; v++ {
 		group := fmt.Sprintf("life-%d", v)
 		s := min(v, 5)
+		// What members share is asked in every version where they are of the first or the last, in the newest else.
+		every := func(name string, from, to int16, ask func(*side) kmsg.Request) question {
+			if v != 0 && v != 9 {
+				from = to
+			}
+			return question{name, from, to, ask}
+		}
 		questions = append(
 			questions,
 			question{"JoinGroup", v, v, join(group, nil)},
@@ -250,34 +257,34 @@ func askMemberships() (questions []question) {
 			question{"SyncGroup of another protocol", s, s, syncing(group, func(_ *side, r *kmsg.SyncGroupRequest) { r.Protocol = text("other") })},
 			question{"SyncGroup of another type", s, s, syncing(group, func(_ *side, r *kmsg.SyncGroupRequest) { r.ProtocolType = text("other") })},
 			question{"SyncGroup without protocol", s, s, syncing(group, func(_ *side, r *kmsg.SyncGroupRequest) { r.Protocol = nil })},
-			question{"Heartbeat before the sync", 0, 4, beat(group, nil)},
-			question{"DescribeGroups before the sync", 0, 5, described(group)},
+			every("Heartbeat before the sync", 0, 4, beat(group, nil)),
+			every("DescribeGroups before the sync", 0, 5, described(group)),
 			question{"SyncGroup", s, s, syncing(group, nil)},
 			question{"SyncGroup again", s, s, syncing(group, nil)},
-			question{"Heartbeat", 0, 4, beat(group, nil)},
-			question{"Heartbeat of another generation", 0, 4, beat(group, func(_ *side, r *kmsg.HeartbeatRequest) { r.Generation++ })},
-			question{"Heartbeat of nobody", 0, 4, beat(group, func(_ *side, r *kmsg.HeartbeatRequest) { r.MemberID = "nobody" })},
-			question{"Heartbeat of another instance", 3, 4, beat(group, func(_ *side, r *kmsg.HeartbeatRequest) { r.InstanceID = text("i") })},
-			question{"DescribeGroups", 0, 5, described(group)},
-			question{"OffsetCommit of a member", 1, 9, committing(group, func(s *side, r *kmsg.OffsetCommitRequest) { r.MemberID, r.Generation = s.member, s.generation })},
-			question{"OffsetCommit of another generation", 1, 9, committing(group, func(s *side, r *kmsg.OffsetCommitRequest) { r.MemberID, r.Generation = s.member, s.generation+1 })},
-			question{"OffsetCommit of nobody", 1, 9, committing(group, func(s *side, r *kmsg.OffsetCommitRequest) { r.MemberID, r.Generation = "nobody", s.generation })},
-			question{"OffsetCommit beside the members", 1, 9, committing(group, nil)},
-			question{"OffsetFetch of a member's group", 1, 9, fetchingOffsets([]string{group}, true, "one", "two", "unknown")},
+			every("Heartbeat", 0, 4, beat(group, nil)),
+			every("Heartbeat of another generation", 0, 4, beat(group, func(_ *side, r *kmsg.HeartbeatRequest) { r.Generation++ })),
+			every("Heartbeat of nobody", 0, 4, beat(group, func(_ *side, r *kmsg.HeartbeatRequest) { r.MemberID = "nobody" })),
+			every("Heartbeat of another instance", 3, 4, beat(group, func(_ *side, r *kmsg.HeartbeatRequest) { r.InstanceID = text("i") })),
+			every("DescribeGroups", 0, 5, described(group)),
+			every("OffsetCommit of a member", 1, 9, committing(group, func(s *side, r *kmsg.OffsetCommitRequest) { r.MemberID, r.Generation = s.member, s.generation })),
+			every("OffsetCommit of another generation", 1, 9, committing(group, func(s *side, r *kmsg.OffsetCommitRequest) { r.MemberID, r.Generation = s.member, s.generation+1 })),
+			every("OffsetCommit of nobody", 1, 9, committing(group, func(s *side, r *kmsg.OffsetCommitRequest) { r.MemberID, r.Generation = "nobody", s.generation })),
+			every("OffsetCommit beside the members", 1, 9, committing(group, nil)),
+			every("OffsetFetch of a member's group", 1, 9, fetchingOffsets([]string{group}, true, "one", "two", "unknown")),
 			question{"OffsetDelete of what is subscribed", 0, 0, deletingOffsets(group, "one", "two", "unknown")},
-			question{"DeleteGroups with members", 0, 2, deletingGroups(group)},
+			every("DeleteGroups with members", 0, 2, deletingGroups(group)),
 			question{"JoinGroup of another type", v, v, join(group, func(_ *side, r *kmsg.JoinGroupRequest) { r.MemberID, r.ProtocolType = "nobody", "other" })},
-			question{"LeaveGroup of nobody", 0, 5, leaving(group, func(_ *side, r *kmsg.LeaveGroupRequest) { r.MemberID, r.Members[0].MemberID = "nobody", "nobody" })},
-			question{"LeaveGroup of no member", 3, 5, leaving(group, func(_ *side, r *kmsg.LeaveGroupRequest) { r.Members = nil })},
+			every("LeaveGroup of nobody", 0, 5, leaving(group, func(_ *side, r *kmsg.LeaveGroupRequest) { r.MemberID, r.Members[0].MemberID = "nobody", "nobody" })),
+			every("LeaveGroup of no member", 3, 5, leaving(group, func(_ *side, r *kmsg.LeaveGroupRequest) { r.Members = nil })),
 			question{"LeaveGroup of an instance", 3, 5, leaving(group, func(_ *side, r *kmsg.LeaveGroupRequest) {
 				r.Members[0].MemberID, r.Members[0].InstanceID = "", text("i")
 			})},
 			question{"LeaveGroup", s, s, leaving(group, nil)},
 			question{"LeaveGroup again", s, s, leaving(group, nil)},
-			question{"DescribeGroups without members", 0, 5, described(group)},
-			question{"Heartbeat of who left", 0, 4, beat(group, nil)},
+			every("DescribeGroups without members", 0, 5, described(group)),
+			every("Heartbeat of who left", 0, 4, beat(group, nil)),
 			question{"OffsetDelete", 0, 0, deletingOffsets(group, "one", "unknown")},
-			question{"OffsetFetch after it", 1, 9, fetchingOffsets([]string{group}, false, "one")},
+			every("OffsetFetch after it", 1, 9, fetchingOffsets([]string{group}, false, "one")),
 		)
 	}
 	return append(

@@ -10,23 +10,25 @@ import (
 )
 
 // askVersions asks every API in the versions before its first and after its last, and APIs that there are not.
-func askVersions() (questions []question) {
-	empty := func(key int16) func(*side) kmsg.Request {
-		return func(*side) kmsg.Request { return kmsg.RequestForKey(key) }
+func askVersions(apis []protocol.API) func() []question {
+	return func() (questions []question) {
+		empty := func(key int16) func(*side) kmsg.Request {
+			return func(*side) kmsg.Request { return kmsg.RequestForKey(key) }
+		}
+		for _, row := range apis {
+			questions = append(
+				questions,
+				question{row.Name + ", too old", row.Min - 1, row.Min - 1, empty(row.Key)},
+				question{row.Name + ", too new", row.Max + 1, row.Max + 1, empty(row.Key)},
+			)
+		}
+		for _, key := range []int16{-1, 93, 999, 32767} {
+			questions = append(questions, question{"an API that there is not", 0, 0, func(*side) kmsg.Request {
+				return disguised{Request: kmsg.NewPtrMetadataRequest(), key: &key}
+			}})
+		}
+		return questions
 	}
-	for _, row := range comparedAPIs() {
-		questions = append(
-			questions,
-			question{row.Name + ", too old", row.Min - 1, row.Min - 1, empty(row.Key)},
-			question{row.Name + ", too new", row.Max + 1, row.Max + 1, empty(row.Key)},
-		)
-	}
-	for _, key := range []int16{-1, 93, 999, 32767} {
-		questions = append(questions, question{"an API that there is not", 0, 0, func(*side) kmsg.Request {
-			return disguised{Request: kmsg.NewPtrMetadataRequest(), key: &key}
-		}})
-	}
-	return questions
 }
 
 // comparedAPIs are what kbroker handles and Kafka 3.9 has with ZooKeeper.

@@ -32,12 +32,14 @@ type side struct {
 
 	member     string // the last that joined a group, and its generation
 	generation int32
-	members    map[string]string // names by the ids that the broker gave
-	sizes      map[string]int    // of groups: members that were ever given an id
+	members    map[string]string   // names by the ids that the broker gave
+	consumers  map[string]consumer // members of the new protocol, by names of the test
+	speaks     string              // the one that sent the last heartbeat
+	sizes      map[string]int      // of groups: members that were ever given an id
 }
 
 func newSide(t *testing.T, address string) *side {
-	s := &side{address: address, ids: map[string][16]byte{}, members: map[string]string{}, sizes: map[string]int{}}
+	s := &side{address: address, ids: map[string][16]byte{}, members: map[string]string{}, sizes: map[string]int{}, consumers: map[string]consumer{}}
 	t.Cleanup(func() {
 		if s.conn != nil {
 			s.conn.Close()
@@ -74,6 +76,10 @@ func (s *side) answer(t *testing.T, q question, version int16) (called string, l
 	case *kmsg.JoinGroupResponse:
 		if q, is := request.(*kmsg.JoinGroupRequest); is {
 			s.joined(q.Group, r)
+		}
+	case *kmsg.ConsumerGroupHeartbeatResponse:
+		if q, is := request.(*kmsg.ConsumerGroupHeartbeatRequest); is {
+			s.beaten(q.Group, r)
 		}
 	case *kmsg.ApiVersionsResponse:
 		s.comparable(r)
