@@ -29,6 +29,7 @@ type book struct {
 	release  string
 	chapters []chapter
 	config   map[string]string // of the broker
+	kafkas   map[string]string // of Apache Kafka alone: what kbroker does not have, or does without being told
 	known    map[string]string // where kbroker differs, see known_test.go
 }
 

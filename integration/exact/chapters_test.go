@@ -50,13 +50,15 @@ func kraft() book {
 			"auto.create.topics.enable": "false", "log.cleaner.enable": "false", "group.initial.rebalance.delay.ms": "0",
 			"offsets.topic.num.partitions": "3",
 		},
-		known: knownOfKRaft(),
+		// Since 4.3 Kafka computes an assignment only every second, unless it is told to do it at once.
+		kafkas: map[string]string{"group.consumer.min.assignment.interval.ms": "0", "group.consumer.assignment.interval.ms": "0"},
+		known:  knownOfKRaft(),
 		chapters: []chapter{
 			{"Versions", askVersions(raftAPIs())},
 			{"Topics", askRaftTopics},
 			{"TopicPages", askTopicPages},
 			{"Resources", askResources},
-			{"FindCoordinator", askFindCoordinator},
+			{"FindCoordinator", askCoordinator},
 			{"Consumers", askConsumers},
 			{"WrongConsumers", askWrongConsumers},
 			{"StaticConsumers", askStaticConsumers},

@@ -3,6 +3,7 @@
 package exact
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,13 +48,15 @@ func TestRecording(t *testing.T) {
 func askKafka(t *testing.T, b book) *side {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "log")
+	config := maps.Clone(b.config)
+	maps.Copy(config, b.kafkas)
 	var k *harness.Kafka
 	chroot := "no ZooKeeper"
 	if b.release[0] == '3' {
 		chroot = harness.StartZooKeeper(t).Address() + "/kafka"
-		k = harness.NewKafka(t, peers, chroot, dir, 0, b.config)
+		k = harness.NewKafka(t, peers, chroot, dir, 0, config)
 	} else {
-		k = harness.NewKRaft(t, peers, b.release, dir, b.config)
+		k = harness.NewKRaft(t, peers, b.release, dir, config)
 	}
 	k.Launch(t)
 	s := newSide(t, k.Address())

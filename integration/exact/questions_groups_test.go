@@ -217,23 +217,29 @@ func deletingOffsets(group string, topics ...string) func(*side) kmsg.Request {
 	}
 }
 
-func askFindCoordinator() []question {
-	find := func(kind int8, keys ...string) func(*side) kmsg.Request {
-		return func(*side) kmsg.Request {
-			r := kmsg.NewPtrFindCoordinatorRequest()
-			r.CoordinatorType, r.CoordinatorKeys = kind, keys
-			if len(keys) > 0 {
-				r.CoordinatorKey = keys[0]
-			}
-			return r
+func find(kind int8, keys ...string) func(*side) kmsg.Request {
+	return func(*side) kmsg.Request {
+		r := kmsg.NewPtrFindCoordinatorRequest()
+		r.CoordinatorType, r.CoordinatorKeys = kind, keys
+		if len(keys) > 0 {
+			r.CoordinatorKey = keys[0]
 		}
+		return r
 	}
-	return []question{
-		{"FindCoordinator", 0, 6, first((*side).awaitGroups, find(0, "g", "other", ""))},
-		{"FindCoordinator of nobody", 0, 6, find(0)},
-		{"FindCoordinator of share groups", 1, 6, find(2, "g")},
-		{"FindCoordinator of an unknown kind", 1, 6, find(9, "g", "h")},
-	}
+}
+
+// askCoordinator asks when all groups can be asked about.
+func askCoordinator() []question {
+	return []question{{"FindCoordinator", 0, 6, first((*side).awaitGroups, find(0, "g", "other", ""))}}
+}
+
+func askFindCoordinator() []question {
+	return append(
+		askCoordinator(), []question{
+			{"FindCoordinator of nobody", 0, 6, find(0)},
+			{"FindCoordinator of share groups", 1, 6, find(2, "g")},
+			{"FindCoordinator of an unknown kind", 1, 6, find(9, "g", "h")},
+		}...)
 }
 
 // askMemberships goes through the life of a member, in each version of JoinGroup in a group of its own.

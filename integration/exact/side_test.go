@@ -35,11 +35,12 @@ type side struct {
 	members    map[string]string   // names by the ids that the broker gave
 	consumers  map[string]consumer // members of the new protocol, by names of the test
 	speaks     string              // the one that sent the last heartbeat
+	begins     map[string]int32    // of groups of the new protocol: their first epoch
 	sizes      map[string]int      // of groups: members that were ever given an id
 }
 
 func newSide(t *testing.T, address string) *side {
-	s := &side{address: address, ids: map[string][16]byte{}, members: map[string]string{}, sizes: map[string]int{}, consumers: map[string]consumer{}}
+	s := &side{address: address, ids: map[string][16]byte{}, members: map[string]string{}, sizes: map[string]int{}, consumers: map[string]consumer{}, begins: map[string]int32{}}
 	t.Cleanup(func() {
 		if s.conn != nil {
 			s.conn.Close()
@@ -80,6 +81,15 @@ func (s *side) answer(t *testing.T, q question, version int16) (called string, l
 	case *kmsg.ConsumerGroupHeartbeatResponse:
 		if q, is := request.(*kmsg.ConsumerGroupHeartbeatRequest); is {
 			s.beaten(q.Group, r)
+			s.sinceBegin(q.Group, &r.MemberEpoch)
+		}
+	case *kmsg.ConsumerGroupDescribeResponse:
+		for i := range r.Groups {
+			g := &r.Groups[i]
+			s.sinceBegin(g.Group, &g.Epoch, &g.AssignmentEpoch)
+			for j := range g.Members {
+				s.sinceBegin(g.Group, &g.Members[j].MemberEpoch)
+			}
 		}
 	case *kmsg.ApiVersionsResponse:
 		s.comparable(r)
