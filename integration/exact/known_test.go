@@ -46,13 +46,6 @@ func knownOfZooKeeper() map[string]string {
 		"CreatePartitions: nothing in Topics.Topic @":            "Kafka asks ZooKeeper for what has no path",
 		"InitProducerId: bytes @.ErrorCode":                      "there are no transactions yet",
 		"CreatePartitions: bytes that are no UTF-8 @":            "Kafka asks ZooKeeper for what has no path",
-		"DescribeGroups: the end @[text-00].State":               "a commit whose list is null has left the group",
-		"DescribeGroups: bytes too @[text-00].State":             "the same",
-		"DeleteGroups: the end @[text-00].ErrorCode":             "the same",
-		"ListGroups: @.Groups":                                   "the same",
-		"ListGroups: @[text-00].GroupState":                      "the same",
-		"ListGroups: @[text-00].GroupType":                       "the same",
-		"ListGroups: @[text-00].ProtocolType":                    "the same",
 		"DeleteTopics, by no id @.ErrorCode":                     "Kafka answers TOPIC_AUTHORIZATION_FAILED",
 	}
 }

@@ -26,6 +26,9 @@ var blurred = []string{"ClusterID", "Timestamp", "LogAppendTime", "TotalBytes", 
 // moments are times in error messages.
 var moments = regexp.MustCompile(`\b1[78]\d{11}\b`)
 
+// strangers are ids that the broker gave to members who do not know them yet.
+var strangers = regexp.MustCompile(`\bdiffer-[0-9a-f-]{36}\b`)
+
 // lines writes an answer as one line for each value, each with its place, in order.
 func (s *side) lines(response kmsg.Response) []string {
 	var lines []string
@@ -133,6 +136,7 @@ func (s *side) text(v reflect.Value) string {
 	for id, name := range s.members {
 		text = strings.ReplaceAll(text, id, name)
 	}
+	text = strangers.ReplaceAllString(text, "an id of a member")
 	return strings.NewReplacer(port, "PORT", s.dir, "DIR", s.zookeeper, "ZOOKEEPER").Replace(text)
 }
 

@@ -49,6 +49,9 @@ func (s *side) joined(group string, r *kmsg.JoinGroupResponse) {
 		return
 	}
 	s.member, s.generation = r.MemberID, r.Generation
+	if s.speaks != "" {
+		s.joins[s.speaks], s.speaks = membership{r.MemberID, r.Generation}, ""
+	}
 	s.named(group, r.MemberID)
 }
 

@@ -20,7 +20,11 @@ type told struct {
 
 // title names a question and what is asked, in one line.
 func (a told) title() string {
-	return fmt.Sprintf("%s | %s | %s %d-%d", a.chapter, a.question, a.api, a.from, a.to)
+	called := a.api + " "
+	if strings.HasPrefix(a.question, a.api) {
+		called = "" // the question says it
+	}
+	return fmt.Sprintf("%s | %s%d-%d", a.question, called, a.from, a.to)
 }
 
 // write appends the text of a recording: the title; then, under the place it has in the answer, each value once, after
@@ -127,10 +131,14 @@ func readRecording(path string) ([]told, error) {
 		return nil, fmt.Errorf("read the recording: %w", err)
 	}
 	var all []told
-	place := ""
+	place, chapter := "", ""
 	for i, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
+		if name, is := strings.CutPrefix(line, "## "); is {
+			chapter = name
+			continue
+		}
 		if title, is := strings.CutPrefix(line, "# "); is {
-			a, err := titled(title)
+			a, err := titled(chapter, title)
 			if err != nil {
 				return nil, fmt.Errorf("line %d of %s: %w", i+1, path, err)
 			}
@@ -162,23 +170,31 @@ func readRecording(path string) ([]told, error) {
 }
 
 // titled reads a title.
-func titled(title string) (told, error) {
-	parts := strings.Split(title, " | ")
-	if len(parts) != 3 {
-		return told{}, fmt.Errorf("read the title %q: it has not three parts", title)
+func titled(chapter, title string) (told, error) {
+	a := told{chapter: chapter, answers: map[int16][]string{}}
+	question, rest, ok := strings.Cut(title, " | ")
+	called, versions, named := strings.Cut(rest, " ")
+	if !named {
+		// Up to the first sign that no name has.
+		called, versions = question, rest
+		if i := strings.IndexAny(question, " ,:"); i >= 0 {
+			called = question[:i]
+		}
 	}
-	a := told{chapter: parts[0], question: parts[1], answers: map[int16][]string{}}
-	var err error
-	if _, err = fmt.Sscanf(parts[2], "%s %d-%d", &a.api, &a.from, &a.to); err != nil {
-		err = fmt.Errorf("read the title %q: %w", title, err)
+	a.question, a.api = question, called
+	if _, err := fmt.Sscanf(versions, "%d-%d", &a.from, &a.to); err != nil || !ok {
+		return told{}, fmt.Errorf("read the title %q: it is not as title writes it", title)
 	}
-	return a, err
+	return a, nil
 }
 
 // writeRecording writes answers as readRecording reads them.
 func writeRecording(path string, all []told) error {
 	var b bytes.Buffer
-	for _, a := range all {
+	for i, a := range all {
+		if i == 0 || all[i-1].chapter != a.chapter {
+			fmt.Fprintf(&b, "## %s\n", a.chapter)
+		}
 		a.write(&b)
 	}
 	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {

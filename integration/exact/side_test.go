@@ -32,16 +32,24 @@ type side struct {
 
 	member     string // the last that joined a group, and its generation
 	generation int32
-	members    map[string]string   // names by the ids that the broker gave
-	consumers  map[string]consumer // members of the new protocol, by names of the test
-	speaks     string              // the one that sent the last heartbeat
-	begins     map[string]int32    // of groups of the new protocol: their first epoch
-	sizes      map[string]int      // of groups: members that were ever given an id
+	members    map[string]string     // names by the ids that the broker gave
+	joins      map[string]membership // of classic groups, by names of the test
+	producer   [2]int64              // id and epoch of the last InitProducerId
+	seats      map[string]*side      // connections of requests that wait
+	consumers  map[string]consumer   // members of the new protocol, by names of the test
+	speaks     string                // the one that sent the last heartbeat
+	begins     map[string]int32      // of groups of the new protocol: their first epoch
+	sizes      map[string]int        // of groups: members that were ever given an id
 }
 
 func newSide(t *testing.T, address string) *side {
-	s := &side{address: address, ids: map[string][16]byte{}, members: map[string]string{}, sizes: map[string]int{}, consumers: map[string]consumer{}, begins: map[string]int32{}}
+	s := &side{address: address, ids: map[string][16]byte{}, members: map[string]string{}, sizes: map[string]int{}, consumers: map[string]consumer{}, begins: map[string]int32{}, joins: map[string]membership{}, seats: map[string]*side{}}
 	t.Cleanup(func() {
+		for _, connected := range s.seats {
+			if connected.conn != nil {
+				connected.conn.Close()
+			}
+		}
 		if s.conn != nil {
 			s.conn.Close()
 		}
@@ -58,7 +66,20 @@ func (s *side) answer(t *testing.T, q question, version int16) (called string, l
 	request := q.ask(s)
 	request.SetVersion(version)
 	called = nameOf(request.Key())
-	response, err := s.ask(request)
+	if p, is := request.(posted); is {
+		if err := s.posts(p).send(p.Request); err != nil {
+			t.Fatalf("%s v%d of %s: %v", q.name, version, s.address, err)
+		}
+		return called, []string{"it waits"}
+	}
+	var response kmsg.Response
+	var err error
+	if p, is := request.(collected); is {
+		request = p.Request
+		response, err = s.posts(posted(p)).receive(request)
+	} else {
+		response, err = s.ask(request)
+	}
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return called, []string{"the connection is closed"}
@@ -78,6 +99,8 @@ func (s *side) answer(t *testing.T, q question, version int16) (called string, l
 		if q, is := request.(*kmsg.JoinGroupRequest); is {
 			s.joined(q.Group, r)
 		}
+	case *kmsg.InitProducerIDResponse:
+		s.producer = [2]int64{r.ProducerID, int64(r.ProducerEpoch)}
 	case *kmsg.ConsumerGroupHeartbeatResponse:
 		if q, is := request.(*kmsg.ConsumerGroupHeartbeatRequest); is {
 			s.beaten(q.Group, r)
@@ -133,43 +156,59 @@ var errUnread = errors.New("no answer came")
 
 // ask sends a request as it is and reads the answer.
 func (s *side) ask(request kmsg.Request) (kmsg.Response, error) {
-	if s.conn == nil {
-		c, err := net.Dial("tcp", s.address)
-		if err != nil {
-			return nil, err
-		}
-		s.conn = c
-	}
-	fail := func(err error) (kmsg.Response, error) {
-		s.conn.Close()
-		s.conn = nil
-		return nil, err
-	}
 	if p, ok := request.(*kmsg.ProduceRequest); ok && p.Acks == 0 {
 		// It has no answer, unless the broker closes the connection; the next one tells.
-		_, err := s.conn.Write(kmsg.NewRequestFormatter().AppendRequest(nil, request, 7))
-		if err != nil {
-			return fail(err)
+		if err := s.send(request); err != nil {
+			return nil, err
 		}
 		request = kmsg.NewPtrApiVersionsRequest()
 	}
-	deadline := 5 * time.Second
-	if err := s.conn.SetDeadline(time.Now().Add(deadline)); err != nil {
-		return fail(err)
+	if err := s.send(request); err != nil {
+		return nil, err
+	}
+	return s.receive(request)
+}
+
+// send writes a request; after an error the connection is gone.
+func (s *side) send(request kmsg.Request) error {
+	if s.conn == nil {
+		c, err := net.Dial("tcp", s.address)
+		if err != nil {
+			return err
+		}
+		s.conn = c
+	}
+	if err := s.conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return s.fail(err)
 	}
 	if _, err := s.conn.Write(kmsg.NewRequestFormatter(kmsg.FormatterClientID("differ")).AppendRequest(nil, request, 7)); err != nil {
-		return fail(io.EOF)
+		return s.fail(io.EOF)
+	}
+	return nil
+}
+
+// fail ends the connection for a reason.
+func (s *side) fail(err error) error {
+	s.conn.Close()
+	s.conn = nil
+	return err
+}
+
+// receive reads the answer to a request.
+func (s *side) receive(request kmsg.Request) (kmsg.Response, error) {
+	if s.conn == nil {
+		return nil, io.EOF
 	}
 	var size [4]byte
 	if _, err := io.ReadFull(s.conn, size[:]); err != nil {
 		if errors.Is(err, syscall.ECONNRESET) {
 			err = io.EOF
 		}
-		return fail(err)
+		return nil, s.fail(err)
 	}
 	body := make([]byte, binary.BigEndian.Uint32(size[:]))
 	if _, err := io.ReadFull(s.conn, body); err != nil {
-		return fail(err)
+		return nil, s.fail(err)
 	}
 	body = body[4:] // the correlation id
 	response := request.ResponseKind()
@@ -185,6 +224,23 @@ func (s *side) ask(request kmsg.Request) (kmsg.Response, error) {
 		return nil, fmt.Errorf("%w that can be read: %v", errUnread, err)
 	}
 	return response, nil
+}
+
+// posted is a request that is sent on a connection of its own, whose answer is not waited for: collected reads it.
+type posted struct {
+	kmsg.Request
+	seat string
+}
+
+// collected is the answer to what was posted.
+type collected posted
+
+// posts is the other end of a seat's connection.
+func (s *side) posts(p posted) *side {
+	if s.seats[p.seat] == nil {
+		s.seats[p.seat] = &side{address: s.address}
+	}
+	return s.seats[p.seat]
 }
 
 // learn reads the ids of all topics, and returns their names.
