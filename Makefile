@@ -9,7 +9,7 @@ SEEDS ?= 200
 OUT ?= bin/kbroker
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test race simulate fuzz lint bench bench-cluster planted compat cluster cluster-local clean docs
+.PHONY: help build run test race simulate fuzz lint bench bench-cluster planted compat record cluster cluster-local clean docs
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -52,7 +52,11 @@ planted: ## plant bugs into copies of the tree and see the fault tests catch eac
 
 compat: build ## run Apache Kafka's own programs against kbroker (brings a JDK, Maven and Kafka's jars when absent)
 	scripts/install-test-deps compat
-	$(GO) test -count=1 -timeout 30m -parallel 3 -tags compat ./integration/compat
+	$(GO) test -count=1 -timeout 30m -parallel 3 -tags compat ./integration/compat ./integration/exact
+
+record: ## write anew what Apache Kafka answers to the questions of integration/exact (needs what compat needs)
+	scripts/install-test-deps compat
+	KBROKER_RECORD=1 $(GO) test -count=1 -timeout 30m -tags compat -run TestRecording ./integration/exact
 
 cluster: ## start three ZooKeeper servers and three brokers with docker compose
 	docker compose up --build

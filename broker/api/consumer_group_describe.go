@@ -40,7 +40,7 @@ func (h *Handlers) consumerGroupDescribe(ctx context.Context, _ *server.Call, re
 		case err == nil:
 			describedConsumers(&rg, d, image)
 			if req.IncludeAuthorizedOperations {
-				rg.AuthorizedOperations = groupOperations
+				rg.AuthorizedOperations = configuredGroupOperations
 			}
 		case err.Code == protocol.GroupIDNotFound:
 			rg.ErrorMessage = text(fmt.Sprintf("Group %s not found.", name))
@@ -64,7 +64,7 @@ func describedConsumers(rg *kmsg.ConsumerGroupDescribeResponseGroup, d consumer.
 		rm := kmsg.NewConsumerGroupDescribeResponseGroupMember()
 		rm.MemberID, rm.InstanceID, rm.RackID, rm.MemberEpoch = m.ID, m.InstanceID, m.Rack, m.Epoch
 		rm.ClientID, rm.ClientHost = m.Client.ID, m.Host
-		rm.SubscribedTopics, rm.SubscribedTopicRegex = m.Topics, orNull(m.TopicRegex)
+		rm.SubscribedTopics, rm.SubscribedTopicRegex = m.Topics, &m.TopicRegex // empty for none
 		rm.Assignment.TopicPartitions = namedPartitions(m.Assignment, image)
 		rm.TargetAssignment.TopicPartitions = namedPartitions(m.Target, image)
 		rm.MemberType = consumerMember

@@ -6,6 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kbroker/kbroker/broker/controller"
 	"github.com/kbroker/kbroker/broker/metadata"
 	"github.com/kbroker/kbroker/broker/server"
 	"github.com/kbroker/kbroker/protocol"
@@ -34,28 +35,34 @@ func (h *Handlers) describeTopicPartitions(_ context.Context, c *server.Call, re
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
-	limit := int32(maxDescribedPartitions)
-	if req.ResponsePartitionLimit > 0 {
-		limit = min(limit, req.ResponsePartitionLimit)
+	limit := int32(max(1, min(maxDescribedPartitions, req.ResponsePartitionLimit)))
+	cursor := req.Cursor
+	if cursor != nil && (cursor.Partition < 0 || len(req.Topics) > 0 && !slices.Contains(names, cursor.Topic)) {
+		for i := range req.Topics {
+			rt := kmsg.NewDescribeTopicPartitionsResponseTopic()
+			rt.Topic, rt.ErrorCode = &req.Topics[i].Topic, protocol.InvalidRequest
+			resp.Topics = append(resp.Topics, rt)
+		}
+		return resp
 	}
 	for _, name := range names {
 		first := int32(0)
-		if cursor := req.Cursor; cursor != nil {
+		if cursor != nil {
 			if name < cursor.Topic {
 				continue
 			}
 			if name == cursor.Topic {
-				first = max(0, cursor.Partition)
+				first = cursor.Partition
 			}
+		}
+		if limit == 0 {
+			resp.NextCursor = cursorAt(name, 0)
+			break
 		}
 		t, ok := view.image.Topic(name)
 		if !ok {
 			resp.Topics = append(resp.Topics, unknownTopicPartitions(name))
 			continue
-		}
-		if limit == 0 {
-			resp.NextCursor = cursorAt(name, first)
-			break
 		}
 		rt, next := describedTopic(view, t, first, limit)
 		limit -= int32(len(rt.Partitions))
@@ -70,7 +77,10 @@ func (h *Handlers) describeTopicPartitions(_ context.Context, c *server.Call, re
 
 func unknownTopicPartitions(name string) kmsg.DescribeTopicPartitionsResponseTopic {
 	rt := kmsg.NewDescribeTopicPartitionsResponseTopic()
-	rt.Topic, rt.ErrorCode = &name, protocol.UnknownTopicOrPartition
+	rt.Topic, rt.ErrorCode, rt.AuthorizedOperations = &name, protocol.UnknownTopicOrPartition, topicOperations
+	if controller.ValidateTopicName(name) != nil {
+		rt.ErrorCode = protocol.InvalidTopic
+	}
 	rt.IsInternal = isInternal(name)
 	return rt
 }

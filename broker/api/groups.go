@@ -16,6 +16,9 @@ import (
 // groupOperations is what may be done with a group, as topicOperations is for topics: Read, Delete and Describe.
 const groupOperations = 1<<3 | 1<<6 | 1<<8
 
+// configuredGroupOperations are also DescribeConfigs and AlterConfigs, since Kafka 4.x, whose groups have settings.
+const configuredGroupOperations = groupOperations | 1<<10 | 1<<11
+
 // codeOfGroup is the code of what the group coordinator answers; it speaks in codes already.
 func codeOfGroup(err *kerr.Error) protocol.ErrorCode {
 	if err == nil {

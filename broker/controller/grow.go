@@ -40,9 +40,12 @@ func (c *Controller) CreatePartitions(ctx context.Context, topics []MorePartitio
 
 func (t *term) growTopics(ctx context.Context, topics []MorePartitions, validateOnly bool) ([]error, error) {
 	errs := make([]error, len(topics))
-	names := make([]string, len(topics))
-	for i, more := range topics {
-		names[i] = more.Topic
+	var names []string
+	for _, more := range topics {
+		// ZooKeeper has no path for every name that a client can send, and what it refuses would end the term.
+		if ValidateTopicName(more.Topic) == nil {
+			names = append(names, more.Topic)
+		}
 	}
 	assignments, err := t.c.zk.Assignments(ctx, names, nil)
 	if err != nil {

@@ -287,6 +287,11 @@ func TestCreatePartitions(t *testing.T) {
 			text string
 		}{
 			{MorePartitions{Topic: "none", Count: 3}, ErrUnknownTopic, "The topic 'none' does not exist."},
+			// No path of ZooKeeper's.
+			{MorePartitions{Topic: "", Count: 3}, ErrUnknownTopic, "The topic '' does not exist."},
+			{MorePartitions{Topic: ".", Count: 3}, ErrUnknownTopic, "The topic '.' does not exist."},
+			{MorePartitions{Topic: "/", Count: 3}, ErrUnknownTopic, "The topic '/' does not exist."},
+			{MorePartitions{Topic: "\x00", Count: 3}, ErrUnknownTopic, "The topic '\x00' does not exist."},
 			{MorePartitions{Topic: "t", Count: 1}, ErrInvalidPartitions, "Topic currently has 2 partitions, which is higher than the requested 1."},
 			{MorePartitions{Topic: "t", Count: 2}, ErrInvalidPartitions, "Topic already has 2 partitions."},
 			{MorePartitions{Topic: "t", Count: 3, Assignment: [][]int32{{1, 9, 8}}}, ErrInvalidAssignment, "Unknown broker(s) in replica assignment: 8, 9."},

@@ -147,7 +147,14 @@ func (a *actor) topicsChanged(x *journal.Turn, gone []offsets.Partition) {
 	if a.consumer != nil {
 		a.consumer.TopicsChanged(x)
 	}
-	if len(gone) == 0 || a.offsets.Len() == 0 && !a.offsets.Pending() {
+	if len(gone) == 0 {
+		return
+	}
+	if a.offsets.Len() == 0 && !a.offsets.Pending() {
+		// Kafka looks for unused groups of the old protocol whenever partitions are deleted (GroupMetadataManager.cleanupGroupMetadata).
+		if a.consumer == nil {
+			a.removeIfUnused(x)
+		}
 		return
 	}
 	a.offsets.Delete(x, gone, func(err *kerr.Error) {

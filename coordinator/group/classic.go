@@ -15,18 +15,25 @@ import (
 
 // Join answers when the rebalance that the member takes part in is complete. A member without an id makes the group.
 func (g *Groups) Join(ctx context.Context, group string, r classic.JoinRequest) classic.JoinResponse {
+	// What no group accepts is refused before there is one (GroupCoordinator.handleJoinGroup).
+	session := r.SessionTimeout >= g.classic.MinSessionTimeout && r.SessionTimeout <= g.classic.MaxSessionTimeout
 	refuse := func(err *kerr.Error) classic.JoinResponse {
+		if err == kerr.GroupIDNotFound && !session {
+			err = kerr.InvalidSessionTimeout
+		}
 		return classic.JoinResponse{Err: unknownMember(err), Generation: -1, MemberID: r.MemberID}
 	}
 	if group == "" {
 		return refuse(kerr.InvalidGroupID)
 	}
 	create := none
-	if r.MemberID == "" {
+	if r.MemberID == "" && session {
 		create = classicKind
 	}
 	return ask(ctx, g, group, create, func(a *actor, x *journal.Turn, reply func(classic.JoinResponse)) {
 		switch {
+		case !session:
+			reply(refuse(kerr.InvalidSessionTimeout))
 		case a.classic != nil:
 			a.classic.Join(x, r, reply)
 		case !a.empty():

@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"go.uber.org/zap"
@@ -15,15 +16,31 @@ import (
 // UNSUPPORTED_VERSION while the protocol is off. A member that joins (epoch 0) makes the group, or of a classic group one of
 // the new protocol, where that is allowed.
 func (g *Groups) ConsumerHeartbeat(ctx context.Context, group string, r consumer.HeartbeatRequest) consumer.HeartbeatResponse {
-	refuse := func(err *kerr.Error) consumer.HeartbeatResponse { return consumer.HeartbeatResponse{Err: err} }
+	refuse := func(err *kerr.Error) consumer.HeartbeatResponse {
+		if err != kerr.GroupIDNotFound {
+			return consumer.HeartbeatResponse{Err: err}
+		}
+		// What is wrong whatever the group comes first.
+		if wrong, message := g.o.Consumer(group).Validate(&r); wrong != nil {
+			return consumer.HeartbeatResponse{Err: wrong, Message: message}
+		}
+		kind := "Consumer group"
+		if r.MemberEpoch < 0 {
+			kind = "Group"
+		}
+		return consumer.HeartbeatResponse{Err: err, Message: kind + " " + group + " not found."}
+	}
 	switch {
 	case !g.o.Config().ConsumerProtocol:
 		return refuse(kerr.UnsupportedVersion)
-	case group == "":
+	case strings.TrimSpace(group) == "":
 		return consumer.HeartbeatResponse{Err: kerr.InvalidRequest, Message: "GroupId can't be empty."}
 	}
 	create := none
 	if r.MemberEpoch == 0 {
+		if wrong, message := g.o.Consumer(group).Validate(&r); wrong != nil {
+			return consumer.HeartbeatResponse{Err: wrong, Message: message}
+		}
 		create = consumerKind
 	}
 	return ask(ctx, g, group, create, func(a *actor, x *journal.Turn, reply func(consumer.HeartbeatResponse)) {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/kbroker/kbroker/integration/cluster"
 	"github.com/kbroker/kbroker/integration/harness"
 	"github.com/kbroker/kbroker/integration/load"
@@ -171,7 +173,7 @@ func reassignments(m *mixed) {
 		m.produce(topic, "before", 500)
 		for _, to := range [][]int32{{k, b}, {a, k}, {b, a}} {
 			before := m.c.Replicas(m, topic, 0)
-			m.ask(m.ours[1], reassign(move{topic, 0, to})(nil))
+			m.ask(m.ours[1], reassignment(topic, to))
 			harness.Eventually(m, soon, func() error {
 				var node struct {
 					Partitions map[string][]int32 `json:"partitions"`
@@ -194,6 +196,17 @@ func reassignments(m *mixed) {
 			}
 		}
 	}
+}
+
+// reassignment asks for other replicas of partition 0.
+func reassignment(topic string, replicas []int32) kmsg.Request {
+	p := kmsg.NewAlterPartitionAssignmentsRequestTopicPartition()
+	p.Replicas = replicas
+	t := kmsg.NewAlterPartitionAssignmentsRequestTopic()
+	t.Topic, t.Partitions = topic, append(t.Partitions, p)
+	r := kmsg.NewPtrAlterPartitionAssignmentsRequest()
+	r.Topics = append(r.Topics, t)
+	return r
 }
 
 // noReplica waits until a broker has removed its replica.

@@ -43,6 +43,14 @@ func NewKafka(t testing.TB, peers, zookeeper, dir string, port int, config map[s
 	return k
 }
 
+// NewKRaft is NewKafka for a release in KRaft mode, which needs no ZooKeeper.
+func NewKRaft(t testing.TB, peers, release, dir string, config map[string]string) *Kafka {
+	t.Helper()
+	k := NewKafka(t, peers, "kraft", dir, 0, config)
+	k.release = release
+	return k
+}
+
 // Launch starts the process and returns when it serves.
 func (k *Kafka) Launch(t testing.TB) {
 	t.Helper()

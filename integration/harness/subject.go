@@ -63,9 +63,7 @@ func StartSubject(t testing.TB, peers string, config map[string]string) Subject 
 		all["zookeeper.session.timeout.ms"] = fmt.Sprint(subjectSession.Milliseconds())
 		s = NewKafka(t, peers, StartZooKeeper(t).Address(), filepath.Join(t.TempDir(), "log"), 0, all)
 	default:
-		k := NewKafka(t, peers, "kraft", filepath.Join(t.TempDir(), "log"), 0, all)
-		k.release = release
-		s = k
+		s = NewKRaft(t, peers, release, filepath.Join(t.TempDir(), "log"), all)
 	}
 	s.Restart(t)
 	return s

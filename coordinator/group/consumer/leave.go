@@ -15,13 +15,13 @@ func (g *Group) leave(x *journal.Turn, r *HeartbeatRequest, reply func(Heartbeat
 	if r.InstanceID == nil {
 		s := g.members[r.MemberID]
 		if s == nil {
-			return unknownMember(r.MemberID)
+			return g.unknownMember(r.MemberID)
 		}
 		m = s.member
 	} else if m = g.static(*r.InstanceID); m == nil {
-		return refuse(kerr.UnknownMemberID, "no member has instance id "+*r.InstanceID)
+		return refuse(kerr.UnknownMemberID, "Instance id "+*r.InstanceID+" is unknown.")
 	} else if m.id != r.MemberID {
-		return fencedInstance(*r.InstanceID, m.id)
+		return fencedInstance(r.MemberID, *r.InstanceID, m.id)
 	}
 	resp := HeartbeatResponse{MemberID: r.MemberID, MemberEpoch: r.MemberEpoch}
 	if r.MemberEpoch == staticLeaveEpoch {

@@ -26,7 +26,7 @@ func (p *plan) find(c caller) *refusal {
 	s := p.g.members[c.id]
 	switch {
 	case s == nil && !c.joins:
-		return unknownMember(c.id)
+		return p.g.unknownMember(c.id)
 	case s == nil:
 		p.base, p.isNew = newMember(c.id), true
 		return nil
@@ -51,14 +51,14 @@ func (p *plan) findStatic(c caller) *refusal {
 	case c.joins:
 		// Only a member that said it would be back gives way; one of the classic protocol cannot say so.
 		if !c.classic && existing.classic == nil && existing.epoch != staticLeaveEpoch {
-			return refuse(kerr.UnreleasedInstanceID, fmt.Sprintf("instance id %s belongs to member %s, which has not left", *c.instance, existing.id))
+			return refuse(kerr.UnreleasedInstanceID, fmt.Sprintf("Static member %s with instance id %s cannot join the group because the instance id is owned by %s member.", c.id, *c.instance, existing.id))
 		}
 		p.replace(existing, c.id)
 		return nil
 	case existing == nil:
-		return refuse(kerr.UnknownMemberID, "no member has instance id "+*c.instance)
+		return refuse(kerr.UnknownMemberID, "Instance id "+*c.instance+" is unknown.")
 	case existing.id != c.id:
-		return fencedInstance(*c.instance, existing.id)
+		return fencedInstance(c.id, *c.instance, existing.id)
 	}
 	p.base = existing
 	if c.classic {
@@ -100,13 +100,18 @@ func checkEpoch(m *member, epoch int32, owned assign.Partitions) *refusal {
 	case epoch < m.epoch && epoch == m.previousEpoch && owned != nil && m.assigned.holdsAll(owned):
 		return nil
 	}
-	return refuse(kerr.FencedMemberEpoch, fmt.Sprintf("member epoch %d is not %d: the member must give up its partitions and join again", epoch, m.epoch))
+	how := "greater"
+	if epoch < m.epoch {
+		how = "smaller"
+	}
+	return refuse(kerr.FencedMemberEpoch, fmt.Sprintf("The consumer group member has a %s member epoch (%d) than the one known by the group coordinator (%d). "+
+		"The member must abandon all its partitions and rejoin.", how, epoch, m.epoch))
 }
 
-func unknownMember(id string) *refusal {
-	return refuse(kerr.UnknownMemberID, "member "+id+" is not in the group")
+func (g *Group) unknownMember(id string) *refusal {
+	return refuse(kerr.UnknownMemberID, "Member "+id+" is not a member of group "+g.id+".")
 }
 
-func fencedInstance(instance, by string) *refusal {
-	return refuse(kerr.FencedInstanceID, "instance id "+instance+" belongs to member "+by)
+func fencedInstance(id, instance, by string) *refusal {
+	return refuse(kerr.FencedInstanceID, fmt.Sprintf("Static member %s with instance id %s was fenced by member %s.", id, instance, by))
 }

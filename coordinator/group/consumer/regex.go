@@ -1,8 +1,10 @@
 package consumer
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"time"
 
@@ -54,7 +56,7 @@ func (p *plan) updateRegex() (regexChange, *refusal) {
 			result = regexResolved
 		case g.regexSubscribers(after) == 0:
 			if _, err := compileRegex(after); err != nil {
-				return result, refuse(kerr.InvalidRegularExpression, fmt.Sprintf("%q is not a regular expression: %v", after, err))
+				return result, refuse(kerr.InvalidRegularExpression, fmt.Sprintf("SubscribedTopicRegex `%s` is not a valid regular expression: %s.", after, complaint(err)))
 			}
 			want = true
 		case g.regexes[after] != nil:
@@ -162,4 +164,12 @@ func (g *Group) match(regex string) []string {
 		}
 	}
 	return topics
+}
+
+// complaint is what is wrong with a regular expression, without saying again that it is one.
+func complaint(err error) string {
+	if e := (*syntax.Error)(nil); errors.As(err, &e) {
+		return e.Code.String()
+	}
+	return err.Error()
 }

@@ -14,36 +14,44 @@ type refusal struct {
 
 func refuse(code *kerr.Error, message string) *refusal { return &refusal{code, message} }
 
+// Validate tells what is wrong with a heartbeat whatever the group, with words for people, or nil.
+func (c *Config) Validate(r *HeartbeatRequest) (*kerr.Error, string) {
+	if refused := c.validate(r); refused != nil {
+		return refused.code, refused.message
+	}
+	return nil, ""
+}
+
 // validate is Kafka's throwIfConsumerGroupHeartbeatRequestIsInvalid. From version 1 on members name themselves.
 func (c *Config) validate(r *HeartbeatRequest) *refusal {
 	invalid := func(message string) *refusal { return refuse(kerr.InvalidRequest, message) }
-	empty := func(s *string) bool { return s != nil && *s == "" }
+	empty := func(s *string) bool { return s != nil && strings.TrimSpace(*s) == "" }
 	switch {
-	case r.MemberID == "" && (r.Version >= 1 || r.MemberEpoch > 0 || r.MemberEpoch == leaveEpoch):
-		return invalid("the member id is empty")
+	case strings.TrimSpace(r.MemberID) == "" && (r.Version >= 1 || r.MemberEpoch > 0 || r.MemberEpoch == leaveEpoch):
+		return invalid("MemberId can't be empty.")
 	case empty(r.InstanceID):
-		return invalid("the instance id is empty")
+		return invalid("InstanceId can't be empty.")
 	case empty(r.Rack):
-		return invalid("the rack id is empty")
+		return invalid("RackId can't be empty.")
 	}
 	switch {
 	case r.MemberEpoch == joinEpoch && r.RebalanceTimeout < 0:
-		return invalid("who joins must say its rebalance timeout")
+		return invalid("RebalanceTimeoutMs must be provided in first request.")
 	case r.MemberEpoch == joinEpoch && (r.Owned == nil || len(r.Owned) > 0):
-		return invalid("who joins owns no partitions, and must say so")
+		return invalid("TopicPartitions must be empty when (re-)joining.")
 	case r.MemberEpoch == joinEpoch && r.Topics == nil && r.TopicRegex == nil:
-		return invalid("who joins must subscribe, by topic names or by a regular expression")
+		return invalid("Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.")
 	case r.MemberEpoch == staticLeaveEpoch && r.InstanceID == nil:
-		return invalid("only a static member can leave for a while")
+		return invalid("InstanceId can't be null.")
 	case r.MemberEpoch < staticLeaveEpoch:
-		return invalid("there is no such member epoch")
+		return invalid("MemberEpoch is invalid.")
 	}
 	if r.ServerAssignor != nil && !c.knows(*r.ServerAssignor) {
 		var names []string
 		for _, a := range c.Assignors {
 			names = append(names, a.Name())
 		}
-		return refuse(kerr.UnsupportedAssignor, "assignor "+*r.ServerAssignor+" is not among "+strings.Join(names, ", "))
+		return refuse(kerr.UnsupportedAssignor, "ServerAssignor "+*r.ServerAssignor+" is not supported. Supported assignors: "+strings.Join(names, ", ")+".")
 	}
 	return nil
 }

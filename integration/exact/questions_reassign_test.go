@@ -1,6 +1,4 @@
-//go:build compat
-
-package compat
+package exact
 
 import (
 	"fmt"

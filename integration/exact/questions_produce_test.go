@@ -1,6 +1,4 @@
-//go:build compat
-
-package compat
+package exact
 
 import (
 	"bytes"
@@ -121,7 +119,7 @@ func askProduce() []question {
 		{"Produce, few in sync", 11, 11, produced("few", 0, -1, good)},
 		{"Produce, few in sync, acks 1", 11, 11, produced("few", 0, 1, good)},
 	}
-	questions = append([]question{{"CreateTopics for Produce", 7, 7, createTopics(3000, false,
+	questions = append([]question{{"CreateTopics for Produce", 4, 4, createTopics(3000, false,
 		newTopic("compacted", 1, 1, with("cleanup.policy", "compact")), newTopic("few", 1, 1, with("min.insync.replicas", "2")),
 		newTopic("timed", 1, 1, with("message.timestamp.after.max.ms", "3600000"), with("message.timestamp.before.max.ms", "3600000"), with("max.message.bytes", "1000")))}}, questions...)
 	for i, step := range []struct {

@@ -1,10 +1,10 @@
-//go:build compat
-
-package compat
+package exact
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"net"
 	"reflect"
 	"regexp"
@@ -26,11 +26,20 @@ var blurred = []string{"ClusterID", "Timestamp", "LogAppendTime", "TotalBytes", 
 // moments are times in error messages.
 var moments = regexp.MustCompile(`\b1[78]\d{11}\b`)
 
+// strangers are ids that the broker gave to members who do not know them yet.
+var strangers = regexp.MustCompile(`\bdiffer-[0-9a-f-]{36}\b`)
+
 // lines writes an answer as one line for each value, each with its place, in order.
 func (s *side) lines(response kmsg.Response) []string {
 	var lines []string
 	s.write(&lines, "", reflect.ValueOf(response).Elem())
 	slices.Sort(lines)
+	for i := range lines {
+		// Values that are there twice at one place count twice.
+		if n := i - slices.Index(lines, lines[i]); n > 0 {
+			lines[i] += fmt.Sprintf(" (%d more)", n)
+		}
+	}
 	return lines
 }
 
@@ -47,6 +56,7 @@ func (s *side) write(lines *[]string, place string, v reflect.Value) {
 			name := v.Type().Field(i).Name
 			switch {
 			case name == "UnknownTags", name == "Version":
+			case strings.HasSuffix(place, "]") && slices.Contains(keyFields, name) && v.Field(i).Kind() != reflect.Slice: // in the place
 			case name == "RecordBatches":
 				*lines = append(*lines, place+"."+name+": "+batches(v.Field(i).Bytes()))
 			case slices.Contains(blurred, name):
@@ -78,6 +88,9 @@ func blur(v reflect.Value) string {
 		return "text"
 	default:
 		if v.CanInt() && v.Int() >= 0 {
+			if after := v.Int() - began; after >= 0 && after < 30_000 {
+				return fmt.Sprintf("the beginning and %d", after)
+			}
 			return "some"
 		}
 		return fmt.Sprintf("%v", v)
@@ -113,15 +126,17 @@ func (s *side) text(v reflect.Value) string {
 		}
 		return "an id"
 	}
-	text := fmt.Sprintf("%v", v.Interface())
+	// What is no UTF-8 comes back from Java's strings with this in it.
+	text := strings.ToValidUTF8(fmt.Sprintf("%v", v.Interface()), "\ufffd")
 	_, port, _ := net.SplitHostPort(s.address) // it has a port
 	if _, err := strconv.Atoi(text); err == nil && text != port {
 		return text
 	}
-	text = moments.ReplaceAllString(text, "MOMENT")
-	for _, id := range s.members {
-		text = strings.ReplaceAll(text, id, "MEMBER")
+	text = strings.ReplaceAll(moments.ReplaceAllString(text, "MOMENT"), "\n", "\\n")
+	for id, name := range s.members {
+		text = strings.ReplaceAll(text, id, name)
 	}
+	text = strangers.ReplaceAllString(text, "an id of a member")
 	return strings.NewReplacer(port, "PORT", s.dir, "DIR", s.zookeeper, "ZOOKEEPER").Replace(text)
 }
 
@@ -134,7 +149,7 @@ func batches(b []byte) string {
 			break // a rest that clients pass over; converting for old ones, Kafka fills up with one
 		}
 		if magic < 2 {
-			content := fmt.Sprintf("%x", b[12:16]) // the checksum
+			content := fmt.Sprintf("%x", oldChecksum(b[:size], magic))
 			if b[17]&7 != 0 {
 				content = "compressed" // one codec's encoders differ
 			}
@@ -143,6 +158,9 @@ func batches(b []byte) string {
 			continue
 		}
 		one, rest, err := record.Parse(b)
+		if err == nil && !one.ValidCRC() {
+			err = errors.New("a wrong checksum")
+		}
 		if err != nil {
 			return strings.Join(append(list, err.Error()), ", ")
 		}
@@ -151,9 +169,27 @@ func batches(b []byte) string {
 		if one.TimestampType() == record.LogAppendTime {
 			list = append(list, "stamped")
 		} else {
-			stamp = one.CRC()
+			stamp = checksum(one)
 		}
 		list = append(list, fmt.Sprintf("%d+%d of %d bytes %x, epoch %d", one.BaseOffset(), one.LastOffset()-one.BaseOffset(), len(one), stamp, one.PartitionLeaderEpoch()))
 	}
 	return strings.Join(list, ", ")
+}
+
+// checksum is that of a batch, were its records of the year 1970 instead of the time of the test.
+func checksum(b record.Batch) uint32 {
+	b = slices.Clone(b)
+	for _, place := range []int{27, 35} { // the timestamps
+		binary.BigEndian.PutUint64(b[place:], binary.BigEndian.Uint64(b[place:])-uint64(began))
+	}
+	return b.ComputeCRC()
+}
+
+// oldChecksum is the same of a message of the formats before.
+func oldChecksum(b []byte, magic int8) uint32 {
+	b = slices.Clone(b[16:])
+	if magic == 1 {
+		binary.BigEndian.PutUint64(b[2:], binary.BigEndian.Uint64(b[2:])-uint64(began))
+	}
+	return crc32.ChecksumIEEE(b)
 }

@@ -1,6 +1,4 @@
-//go:build compat
-
-package compat
+package exact
 
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -31,7 +29,9 @@ func askDescribeConfigs() []question {
 		{"DescribeConfigs of an unknown topic", 0, 4, describeConfigs(true, topicType, "unknown")},
 		{"DescribeConfigs of a bad name", 0, 4, describeConfigs(true, topicType, "a b")},
 		{"DescribeConfigs of no topic", 0, 4, describeConfigs(true, topicType, "")},
-		{"DescribeConfigs of the broker", 0, 4, describeConfigs(true, brokerType, "1")},
+		{"DescribeConfigs of the broker", 4, 4, describeConfigs(true, brokerType, "1")},
+		{"DescribeConfigs of the broker, named keys", 0, 4, describeConfigs(true, brokerType, "1", "log.dirs", "log.retention.ms", "broker.id", "auto.create.topics.enable",
+			"zookeeper.connect", "listeners", "log.cleanup.policy", "ssl.keystore.password", "log.cleaner.min.cleanable.ratio", "num.io.threads", "unknown")},
 		{"DescribeConfigs of all brokers", 0, 4, describeConfigs(true, brokerType, "")},
 		{"DescribeConfigs of another broker", 0, 4, describeConfigs(true, brokerType, "2")},
 		{"DescribeConfigs of no number", 0, 4, describeConfigs(true, brokerType, "one")},
@@ -123,10 +123,10 @@ func askAlterConfigs() []question {
 		{"IncrementalAlterConfigs, append", 0, 1, incrementally(false, topic(change{add, "cleanup.policy", "compact"}))},
 		{"IncrementalAlterConfigs, subtract", 0, 1, incrementally(false, topic(change{subtract, "cleanup.policy", "delete"}))},
 		{"IncrementalAlterConfigs, only validated", 0, 1, incrementally(true, topic(change{set, "retention.ms", "7"}))},
-		{"DescribeConfigs after it", 4, 4, describeConfigs(true, topicType, "two")},
+		{"DescribeConfigs after it", 4, 4, describeConfigs(true, topicType, "two", "retention.ms", "cleanup.policy", "segment.ms", "max.message.bytes")},
 		{"AlterConfigs, good", 0, 2, alter(false, topic(change{set, "max.message.bytes", "123456"}))},
 		{"AlterConfigs, only validated", 0, 2, alter(true, topic(change{set, "max.message.bytes", "7"}))},
-		{"DescribeConfigs after that", 4, 4, describeConfigs(true, topicType, "two")},
+		{"DescribeConfigs after that", 4, 4, describeConfigs(true, topicType, "two", "retention.ms", "cleanup.policy", "segment.ms", "max.message.bytes")},
 		{"IncrementalAlterConfigs, resources twice", 0, 1, incrementally(false, topic(), topic(change{set, "retention.ms", "7"}), altered{topicType, "one", nil})},
 		{"AlterConfigs, resources twice", 2, 2, alter(false, topic(), topic(), altered{topicType, "one", nil})},
 		{"IncrementalAlterConfigs of others", 0, 1, incrementally(false, altered{topicType, "unknown", nil}, altered{topicType, "", nil}, altered{topicType, "a b", nil},
@@ -136,7 +136,7 @@ func askAlterConfigs() []question {
 		{"IncrementalAlterConfigs of the broker", 1, 1, incrementally(false, altered{brokerType, "1", []change{{set, "log.cleaner.threads", "2"}}}, altered{brokerType, "", []change{{set, "log.retention.ms", "7200000"}}})},
 		{"IncrementalAlterConfigs of read-only keys", 1, 1, incrementally(false, altered{brokerType, "1", []change{{set, "zookeeper.connect", "x:1"}}},
 			altered{brokerType, "", []change{{set, "advertised.listeners", "PLAINTEXT://x:1"}}})},
-		{"DescribeConfigs of the broker after it", 4, 4, describeConfigs(true, brokerType, "1")},
+		{"DescribeConfigs of the broker after it", 4, 4, describeConfigs(true, brokerType, "1", "log.cleaner.threads", "log.retention.ms", "log.retention.hours")},
 		{"DescribeConfigs of all brokers after it", 4, 4, describeConfigs(true, brokerType, "")},
 		{"DescribeConfigs of a topic after it", 4, 4, describeConfigs(true, topicType, "one")},
 		{"IncrementalAlterConfigs, back", 1, 1, incrementally(false, altered{brokerType, "1", []change{{del, "log.cleaner.threads", "null"}}}, altered{brokerType, "", []change{{del, "log.retention.ms", "null"}}},
