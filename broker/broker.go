@@ -37,9 +37,12 @@ type Options struct {
 	Listen        func(network, address string) (net.Listener, error)
 	Dial          peer.Dial
 	DialZooKeeper func(network, address string, timeout time.Duration) (net.Conn, error)
-	Registry      *prometheus.Registry
-	Health        *Health
-	Logger        *zap.Logger
+	// Memory is how many bytes the process may use, a quarter of which requests may take when queued.max.request.bytes
+	// sets no bound; 0: they may take any amount.
+	Memory   int64
+	Registry *prometheus.Registry
+	Health   *Health
+	Logger   *zap.Logger
 }
 
 // Broker is a running broker.
@@ -308,7 +311,7 @@ func (b *Broker) build(o Options, listeners []server.Listener) {
 	b.server = server.New(server.Options{
 		Listeners:  listeners,
 		Handler:    handlers,
-		Limits:     func() server.Limits { return limitsOf(b.config.Broker()) },
+		Limits:     func() server.Limits { return limitsOf(b.config.Broker(), o.Memory) },
 		Registerer: o.Registry,
 		Logger:     o.Logger,
 	})

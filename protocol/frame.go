@@ -9,9 +9,12 @@ import (
 // SizeBytes is the size of the field that precedes every frame.
 const SizeBytes = 4
 
-// largeFrame is the size from which a frame's buffer is taken in two steps: a
-// peer that announces a giant and sends nothing must not cost a giant.
-const largeFrame = 4 << 20
+// A frame above largeFrame shows its first bytes before it gets a buffer for the whole: a peer that announces a giant
+// and sends nothing must not cost a giant. Producers' batches are 1 MiB at most unless configured otherwise; theirs is not copied.
+const (
+	largeFrame = 1 << 20
+	firstBytes = 64 << 10
+)
 
 // SizeError is the error of a frame whose size is negative or above the limit.
 type SizeError struct {
@@ -58,18 +61,26 @@ func ReadFrame(r io.Reader, max int32, pool *Buffers) ([]byte, error) {
 // ReadBody reads the size bytes of a frame after its size was read and checked. The
 // caller owns the buffer and gives it back to pool.
 func ReadBody(r io.Reader, size int, pool *Buffers) ([]byte, error) {
-	frame := pool.Take(min(size, largeFrame))
-	if err := fill(r, frame, size); err != nil {
-		pool.Give(frame)
+	return ReadBodyWithin(r, size, pool, func() error { return nil })
+}
+
+// ReadBodyWithin is ReadBody for a caller that bounds memory: it calls admit before it takes the buffer for the whole frame,
+// once the peer has sent as much as shows that it means it, and returns what admit returns if that is an error. Before
+// admit it holds 64 KiB at most.
+func ReadBodyWithin(r io.Reader, size int, pool *Buffers, admit func() error) ([]byte, error) {
+	var first []byte
+	if size > largeFrame {
+		first = pool.Take(firstBytes)
+		defer func() { pool.Give(first) }()
+		if err := fill(r, first, size); err != nil {
+			return nil, err
+		}
+	}
+	if err := admit(); err != nil {
 		return nil, err
 	}
-	if len(frame) == size {
-		return frame, nil
-	}
-	// The peer has shown that it means it.
 	whole := pool.Take(size)
-	n := copy(whole, frame)
-	pool.Give(frame)
+	n := copy(whole, first)
 	if err := fill(r, whole[n:], size); err != nil {
 		pool.Give(whole)
 		return nil, err

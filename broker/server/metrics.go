@@ -30,8 +30,11 @@ type apiMetrics struct {
 	latency           prometheus.Observer
 }
 
-func newMetrics(r prometheus.Registerer) *metrics {
+func newMetrics(r prometheus.Registerer, inUse func() int64) *metrics {
 	f := promauto.With(r)
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "kbroker_request_memory_bytes", Help: "Bytes of requests that are being read or handled (queued.max.request.bytes).",
+	}, func() float64 { return float64(inUse()) })
 	byAPI := []string{"api"}
 	requests := f.NewCounterVec(prometheus.CounterOpts{
 		Name: "kbroker_requests_total", Help: "Requests that were answered, or need no answer.",
