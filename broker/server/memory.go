@@ -8,14 +8,15 @@ import (
 
 // memory bounds the bytes of all frames that are being read or handled. As Kafka's pool (SimpleMemoryPool) it lets a frame
 // begin while any of the bound is left, so that the bound may be exceeded by one frame and a frame larger than it is not
-// stuck for ever. A frame reserves its whole size at once: frames that have begun never wait for one another.
+// stuck for ever. A frame reserves its whole size at once: frames that have begun never wait for one another. Unlike
+// Kafka's it keeps an eighth on top for small frames: heartbeats and fetches are not to wait for giants.
 type memory struct {
 	mu    sync.Mutex
 	bound int64
 	used  int64
-	// Frames that wait to begin, in the order of arrival. Small ones go first: a heartbeat is not
-	// to wait for every giant that came before it.
-	small, large []*waiter
+	small int64 // of used, by small frames
+	// Frames that wait to begin, in the order of arrival; small ones go first.
+	waitingSmall, waitingLarge []*waiter
 }
 
 // smallFrame is the size in bytes up to which a frame is a small one.
@@ -31,13 +32,13 @@ type waiter struct {
 func (m *memory) reserve(ctx context.Context, size, bound int64) error {
 	m.mu.Lock()
 	m.bound = bound
-	if m.begins(size) {
-		m.used += size
+	line := m.line(size)
+	if len(*line) == 0 && m.room(size) {
+		m.take(size)
 		m.mu.Unlock()
 		return nil
 	}
 	w := &waiter{size: size, admitted: make(chan struct{})}
-	line := m.line(size)
 	*line = append(*line, w)
 	m.mu.Unlock()
 
@@ -58,18 +59,26 @@ func (m *memory) reserve(ctx context.Context, size, bound int64) error {
 	return context.Cause(ctx)
 }
 
-// begins tells whether a frame may begin at once: when there is room, and nobody has waited longer.
-func (m *memory) begins(size int64) bool {
-	return m.room() && len(m.small) == 0 && (size <= smallFrame || len(m.large) == 0)
-}
-
-func (m *memory) room() bool { return m.bound <= 0 || m.used < m.bound }
-
 func (m *memory) line(size int64) *[]*waiter {
 	if size <= smallFrame {
-		return &m.small
+		return &m.waitingSmall
 	}
-	return &m.large
+	return &m.waitingLarge
+}
+
+// room tells whether a frame may begin, were it the first in its line.
+func (m *memory) room(size int64) bool {
+	if m.bound <= 0 || size <= smallFrame && m.small < m.bound/8 {
+		return true
+	}
+	return m.used < m.bound && (size <= smallFrame || len(m.waitingSmall) == 0)
+}
+
+func (m *memory) take(size int64) {
+	m.used += size
+	if size <= smallFrame {
+		m.small += size
+	}
 }
 
 // release gives bytes back and lets those begin whose turn has come.
@@ -77,18 +86,16 @@ func (m *memory) release(size int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.used -= size
-	for m.room() {
-		line := &m.small
-		if len(*line) == 0 {
-			line = &m.large
+	if size <= smallFrame {
+		m.small -= size
+	}
+	for _, line := range []*[]*waiter{&m.waitingSmall, &m.waitingLarge} {
+		for len(*line) > 0 && m.room((*line)[0].size) {
+			w := (*line)[0]
+			*line = slices.Delete(*line, 0, 1)
+			m.take(w.size)
+			close(w.admitted)
 		}
-		if len(*line) == 0 {
-			return
-		}
-		w := (*line)[0]
-		*line = slices.Delete(*line, 0, 1)
-		m.used += w.size
-		close(w.admitted)
 	}
 }
 

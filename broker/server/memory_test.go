@@ -44,13 +44,19 @@ func TestSmallFramesGoBeforeLargeOnesThatWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const large = smallFrame + 1
 		o := order{bound: 2 * large, in: make(chan int64, 10)}
-		o.reserve(t.Context(), large, large, large+1, large+2, 7, 8)
+		o.reserve(t.Context(), large, large, large+1)
 		o.expect(t, large, large)
+		o.reserve(t.Context(), smallFrame) // there is some left on top for those
+		o.expect(t, smallFrame)
+		o.reserve(t.Context(), 7)
+		o.expect(t) // now there is not
 		o.memory.release(large)
-		o.expect(t, 7, 8, large+1) // large+2 came before 7, and waits
+		o.expect(t, 7) // the large one came before it, and waits
+		o.memory.release(smallFrame)
+		o.expect(t, large+1)
+		o.memory.release(7)
 		o.memory.release(large)
-		o.expect(t, large+2)
-		o.memory.release(7 + 8 + large + 1 + large + 2)
+		o.memory.release(large + 1)
 		if o.memory.inUse() != 0 {
 			t.Errorf("%d bytes in use at the end", o.memory.inUse())
 		}
@@ -115,10 +121,9 @@ func TestGiantsCountOnceTheyCome(t *testing.T) {
 		expect(inUse)
 		second := send(giant) // waits
 		expect(inUse)
-		small := send(frame(2, "small")) // too
+		send(frame(2, "small")).want(2, "small")
 		go func() { _, _ = first.Write(giant[100<<10:]) }()
 		first.want(1, "xxxxx")
-		small.want(2, "small")
 		second.want(1, "xxxxx")
 		expect(0)
 	})
