@@ -22,6 +22,7 @@ import (
 // TestGiants has 1,000 connections send the largest frames there may be, all at once: the memory of the broker stays within the
 // bound, whoever sets it, the giants are answered one after the other, and a client of ordinary size is served in between.
 func TestGiants(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		config map[string]string
@@ -55,12 +56,6 @@ func TestGiants(t *testing.T) {
 			if got := len(harness.Consume(t, b.Address(), "ordinary", served)); got != served {
 				t.Errorf("%d records, want %d", got, served)
 			}
-			harness.Eventually(t, clientDeadline, func() error {
-				if held := b.Metric(t, "kbroker_request_memory_bytes"); held > 1<<20 {
-					return errors.New("memory is still reserved for connections that are gone")
-				}
-				return nil
-			})
 			b.Stop(t)
 		})
 	}
