@@ -6,6 +6,7 @@ const (
 	whyAllAcks        = "commits always wait for all in-sync replicas"
 	whyBacklog        = "the kernel's own limit (net.core.somaxconn) is used"
 	whyBuffers        = "the kernel sizes the receive buffers of followers"
+	whyExpiry         = "producer ids are forgotten where retention is looked at, every log.retention.check.interval.ms"
 	whyFormat         = "Kafka 3.x ignores it too: records are always written in format v2"
 	whyGoroutines     = "work runs on goroutines, not on pools of threads"
 	whyJava           = "it belongs to the Java runtime, or names a Java class, which kbroker cannot load"
