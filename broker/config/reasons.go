@@ -18,6 +18,7 @@ const (
 	whyOAuth          = "OAUTHBEARER is not yet supported"
 	whyOneCoordinator = "one coordinator serves both protocols"
 	whyPending        = "requests do not queue for threads; queued.max.request.bytes bounds them"
+	whyPreallocate    = "it served file systems that are slow to grow files, at the price of files whose end has to be searched after a crash"
 	whyPrincipal      = "principals are built in Kafka's default way"
 	whyPurgatory      = "waiting requests are dropped the moment they complete"
 	whyQuotas         = "quotas are not yet supported"

@@ -29,7 +29,7 @@ type Options struct {
 	// ConnectTimeoutMax bounds ConnectTimeout, which doubles with every failure to connect in a row
 	// (KIP-601, without its jitter); less than ConnectTimeout: it does not grow.
 	ConnectTimeoutMax time.Duration
-	RequestTimeout time.Duration // from the first byte sent to the last received; 0: no bound but ctx
+	RequestTimeout    time.Duration // from the first byte sent to the last received; 0: no bound but ctx
 }
 
 // Connection is the way to one broker: it dials when needed, has one request
