@@ -3,7 +3,9 @@ package integration
 import (
 	"fmt"
 	"maps"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -185,6 +187,57 @@ func TestListenersOfBrokers(t *testing.T) {
 				return nil
 			})
 			harness.CreateTopic(t, harness.NewClient(t, b.Address()), "t", 1, nil)
+		})
+	}
+}
+
+// TestAdvertisedListeners has a broker tell another address than the one that it is bound to.
+func TestAdvertisedListeners(t *testing.T) {
+	t.Parallel()
+	b := harness.NewBroker(t, harness.Options{Plain: true})
+	b.Advertise(fmt.Sprintf("localhost:%d", b.Port))
+	b.Restart(t)
+	brokers := ask(t, harness.NewClient(t, b.Address()), kmsg.NewPtrMetadataRequest()).(*kmsg.MetadataResponse).Brokers
+	if len(brokers) != 1 || brokers[0].Host != "localhost" || int(brokers[0].Port) != b.Port {
+		t.Errorf("advertised %+v", brokers)
+	}
+}
+
+// TestControlledShutdown stops a broker that leads what no other can lead: it asks as often as it shall, or not at all.
+func TestControlledShutdown(t *testing.T) {
+	t.Parallel()
+	const refused = "the controller found no other leader for some partitions"
+	for name, test := range map[string]struct {
+		config map[string]string
+		tries  int
+	}{
+		"twice":  {map[string]string{"controlled.shutdown.max.retries": "2", "controlled.shutdown.retry.backoff.ms": "700"}, 2},
+		"thrice": {map[string]string{"controlled.shutdown.max.retries": "3", "controlled.shutdown.retry.backoff.ms": "1"}, 3},
+		"never":  {map[string]string{"controlled.shutdown.enable": "false"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			z := harness.StartZooKeeper(t)
+			first := harness.StartBroker(t, harness.Options{Plain: true, ZooKeeper: z.Address(), ID: 1}) // the controller
+			b := harness.StartBroker(t, harness.Options{Plain: true, ZooKeeper: z.Address(), ID: 2, Config: test.config})
+			other := harness.StartBroker(t, harness.Options{Plain: true, ZooKeeper: z.Address(), ID: 3})
+			q := kmsg.NewPtrCreateTopicsRequest()
+			topic := kmsg.NewCreateTopicsRequestTopic()
+			topic.Topic, topic.NumPartitions, topic.ReplicationFactor = "alone", -1, -1
+			topic.ReplicaAssignment = []kmsg.CreateTopicsRequestTopicReplicaAssignment{{Replicas: []int32{2, 3}}}
+			q.Topics = append(q.Topics, topic)
+			if r := ask(t, harness.NewClient(t, first.Address()), q).(*kmsg.CreateTopicsResponse); r.Topics[0].ErrorCode != 0 {
+				t.Fatal(kerr.ErrorForCode(r.Topics[0].ErrorCode))
+			}
+			b.AwaitOutput(t, "became leader", clientDeadline)
+			other.Stop(t) // leaves the replicas in sync, of which only b is left
+			began := time.Now()
+			b.Stop(t)
+			if got := strings.Count(b.Output(), refused); got != test.tries {
+				t.Errorf("asked %d times, want %d", got, test.tries)
+			}
+			if took := time.Since(began); name == "twice" && took < 700*time.Millisecond {
+				t.Errorf("stopped within %s, without a pause", took)
+			}
 		})
 	}
 }

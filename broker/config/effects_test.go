@@ -3,6 +3,7 @@ package config
 import (
 	"maps"
 	"reflect"
+	"slices"
 	"testing"
 )
 
@@ -117,4 +118,22 @@ func otherValue(d Definition) string {
 		return "false"
 	}
 	return "true"
+}
+
+func TestLogDirs(t *testing.T) {
+	for name, test := range map[string]struct {
+		set  map[string]string
+		want []string
+	}{
+		"log.dir":  {map[string]string{"log.dir": "/a"}, []string{"/a"}},
+		"log.dirs": {map[string]string{"log.dirs": "/b, /c", "log.dir": "/a"}, []string{"/b", "/c"}},
+	} {
+		s, _, err := start(test.set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Broker().LogDirs; !slices.Equal(got, test.want) {
+			t.Errorf("%s: logs in %v, want %v", name, got, test.want)
+		}
+	}
 }
