@@ -42,7 +42,7 @@ type Broker struct {
 	// Connections and requests.
 
 	SocketRequestMaxBytes                 int32
-	QueuedMaxRequestBytes                 int64 // negative: no limit
+	QueuedMaxRequestBytes                 int64 // 0 or less: not set
 	MaxConnections                        int32
 	MaxConnectionsPerIP                   int32
 	MaxConnectionsPerIPOverrides          map[string]int32
