@@ -37,9 +37,12 @@ type Options struct {
 	Listen        func(network, address string) (net.Listener, error)
 	Dial          peer.Dial
 	DialZooKeeper func(network, address string, timeout time.Duration) (net.Conn, error)
-	Registry      *prometheus.Registry
-	Health        *Health
-	Logger        *zap.Logger
+	// Memory is how many bytes the process may use, a quarter of which requests may take when queued.max.request.bytes
+	// sets no bound; 0: they may take any amount.
+	Memory   int64
+	Registry *prometheus.Registry
+	Health   *Health
+	Logger   *zap.Logger
 }
 
 // Broker is a running broker.
@@ -308,10 +311,11 @@ func (b *Broker) build(o Options, listeners []server.Listener) {
 		Registerer:      o.Registry,
 		Logger:          o.Logger,
 	})
+	limits := func(c *config.Broker) server.Limits { return limitsOf(c, o.Memory) }
 	b.server = server.New(server.Options{
 		Listeners:  listeners,
 		Handler:    handlers,
-		Limits:     func() *server.Limits { return b.limits.of(b.config.Broker(), limitsOf) },
+		Limits:     func() *server.Limits { return b.limits.of(b.config.Broker(), limits) },
 		Registerer: o.Registry,
 		Logger:     o.Logger,
 	})

@@ -115,3 +115,27 @@ func TestRandomIDs(t *testing.T) {
 		}
 	}
 }
+
+func TestGroupsAreConfigured(t *testing.T) {
+	static := map[string]config.Setting{"broker.id": {Value: "1"}, "zookeeper.connect": {Value: "z:1"}}
+	for key, value := range map[string]string{
+		"group.min.session.timeout.ms": "1000", "group.max.session.timeout.ms": "2000", "group.initial.rebalance.delay.ms": "3000",
+		"group.max.size": "4", "offset.metadata.max.bytes": "5", "offsets.retention.minutes": "6", "offsets.commit.timeout.ms": "7000",
+		"offsets.retention.check.interval.ms": "8000", "group.coordinator.rebalance.protocols": "classic",
+	} {
+		static[key] = config.Setting{Value: value}
+	}
+	s, _, err := config.NewStore(static)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := groupConfig(s.Broker())
+	if k := c.Classic; k.MinSessionTimeout != time.Second || k.MaxSessionTimeout != 2*time.Second ||
+		k.InitialRebalanceDelay != 3*time.Second || k.MaxSize != 4 {
+		t.Errorf("classic groups: %+v", k)
+	}
+	if c.Offsets.MetadataMaxBytes != 5 || c.Offsets.Retention != 6*time.Minute || c.CommitTimeout != 7*time.Second ||
+		c.RetentionCheck != 8*time.Second || c.ConsumerProtocol {
+		t.Errorf("groups: %+v", c)
+	}
+}

@@ -15,11 +15,11 @@ const (
 	maxPendingBytes = 64 << 20
 )
 
-// limitsOf picks what the server needs of the effective configuration.
-func limitsOf(c *config.Broker) server.Limits {
+// limitsOf picks what the server needs of the effective configuration; memory is Options'.
+func limitsOf(c *config.Broker, memory int64) server.Limits {
 	return server.Limits{
 		RequestMaxBytes:   c.SocketRequestMaxBytes,
-		QueuedMaxBytes:    c.QueuedMaxRequestBytes,
+		QueuedMaxBytes:    queuedMaxBytes(c.QueuedMaxRequestBytes, memory),
 		MaxConnections:    c.MaxConnections,
 		MaxPerIP:          c.MaxConnectionsPerIP,
 		MaxPerIPOverrides: c.MaxConnectionsPerIPOverrides,
@@ -30,6 +30,15 @@ func limitsOf(c *config.Broker) server.Limits {
 		MaxPending:        maxPending,
 		MaxPendingBytes:   maxPendingBytes,
 	}
+}
+
+// queuedMaxBytes bounds the frames in flight also where queued.max.request.bytes does not. Kafka's default has no bound but the
+// Java heap; ours is a quarter of the memory, since dead frames may take as much again until they are collected.
+func queuedMaxBytes(configured, memory int64) int64 {
+	if configured > 0 {
+		return configured
+	}
+	return memory / 4
 }
 
 // socketBuffer leaves the size of a socket's buffer to the system where it is Kafka's default: the kernel adapts buffers

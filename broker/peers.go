@@ -46,10 +46,11 @@ func (b *Broker) buildPeers(o Options) {
 
 func (b *Broker) toController(o Options, name string) *peer.ToController {
 	c := b.config.Broker()
+	first, most := c.ConnectWithin(c.ControllerSocketLimit)
 	return peer.NewToController(peer.ControllerOptions{
 		Options: peer.Options{
 			ClientID: strconv.Itoa(int(b.id)), Dial: o.Dial,
-			ConnectTimeout: c.ControllerSocketLimit, RequestTimeout: c.ControllerSocketLimit,
+			ConnectTimeout: first, ConnectTimeoutMax: most, RequestTimeout: c.ControllerSocketLimit,
 		},
 		Find:   b.findController,
 		Logger: o.Logger.Named(name),

@@ -9,9 +9,13 @@ import (
 // SizeBytes is the size of the field that precedes every frame.
 const SizeBytes = 4
 
-// largeFrame is the size from which a frame's buffer is taken in two steps: a
-// peer that announces a giant and sends nothing must not cost a giant.
-const largeFrame = 4 << 20
+// Memory for a frame grows with what comes of it: a peer that announces a giant and sends nothing must not cost a giant.
+// Producers' batches are 1 MiB at most unless configured otherwise; theirs is not copied.
+const (
+	oneStep     = 1 << 20  // size up to which a frame gets all its memory at once
+	firstBytes  = 64 << 10 // of a larger one
+	secondBytes = 4 << 20  // of one that is larger still: the largest that is pooled
+)
 
 // SizeError is the error of a frame whose size is negative or above the limit.
 type SizeError struct {
@@ -58,32 +62,50 @@ func ReadFrame(r io.Reader, max int32, pool *Buffers) ([]byte, error) {
 // ReadBody reads the size bytes of a frame after its size was read and checked. The
 // caller owns the buffer and gives it back to pool.
 func ReadBody(r io.Reader, size int, pool *Buffers) ([]byte, error) {
-	frame := pool.Take(min(size, largeFrame))
-	if err := fill(r, frame, size); err != nil {
+	return ReadBodyWithin(r, size, pool, func() error { return nil })
+}
+
+// ReadBodyWithin is ReadBody for a caller that bounds memory: it calls admit before it takes the buffer for the whole frame,
+// once the peer has sent as much as shows that it means it, and returns what admit returns if that is an error. Before
+// admit it holds 64 KiB at most.
+func ReadBodyWithin(r io.Reader, size int, pool *Buffers, admit func() error) (frame []byte, err error) {
+	if size > oneStep {
+		if frame, err = grow(r, frame, firstBytes, size, pool); err != nil {
+			return nil, err
+		}
+	}
+	if err := admit(); err != nil {
 		pool.Give(frame)
 		return nil, err
 	}
-	if len(frame) == size {
-		return frame, nil
+	if size > secondBytes {
+		if frame, err = grow(r, frame, secondBytes, size, pool); err != nil {
+			return nil, err
+		}
 	}
-	// The peer has shown that it means it.
-	whole := pool.Take(size)
-	n := copy(whole, frame)
-	pool.Give(frame)
-	if err := fill(r, whole[n:], size); err != nil {
-		pool.Give(whole)
-		return nil, err
-	}
-	return whole, nil
+	return grow(r, frame, size, size, pool)
 }
 
-func fill(r io.Reader, b []byte, size int) error {
-	n, err := io.ReadFull(r, b)
+// grow takes a longer buffer for the start of a frame of size bytes, and reads it full. After an error there is no buffer.
+func grow(r io.Reader, start []byte, length, size int, pool *Buffers) ([]byte, error) {
+	longer := pool.Take(length)
+	n := copy(longer, start)
+	pool.Give(start)
+	if err := fill(r, longer, n, size); err != nil {
+		pool.Give(longer)
+		return nil, err
+	}
+	return longer, nil
+}
+
+// fill reads the bytes of a frame of size bytes from position n on.
+func fill(r io.Reader, frame []byte, n, size int) error {
+	more, err := io.ReadFull(r, frame[n:])
 	switch {
 	case err == nil:
 		return nil
 	case err == io.EOF || err == io.ErrUnexpectedEOF:
-		return fmt.Errorf("frame of %d bytes ends %d bytes early: %w", size, len(b)-n, io.ErrUnexpectedEOF)
+		return fmt.Errorf("frame of %d bytes ends %d bytes early: %w", size, size-n-more, io.ErrUnexpectedEOF)
 	default:
 		return fmt.Errorf("read frame of %d bytes: %w", size, err)
 	}

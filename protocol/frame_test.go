@@ -62,11 +62,11 @@ func TestGiantFrameIsAllocatedOnlyOnceItsBytesCome(t *testing.T) {
 			}
 		}
 	})
-	if got := before.AllocedBytesPerOp(); got > largeFrame+4096 {
+	if got := before.AllocedBytesPerOp(); got > firstBytes+4096 {
 		t.Errorf("%d bytes allocated for a frame that never came", got)
 	}
 
-	want := bytes.Repeat([]byte("0123456789abcdef"), largeFrame/16+1000)
+	want := bytes.Repeat([]byte("0123456789abcdef"), secondBytes/16+1000)
 	got, err := ReadBody(bytes.NewReader(want), len(want), &pool)
 	if err != nil || !bytes.Equal(got, want) {
 		t.Errorf("large frame differs, %v", err)

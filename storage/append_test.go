@@ -231,3 +231,24 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations per append", n)
 	}
 }
+
+func TestJitterIsWithinItsBounds(t *testing.T) {
+	for name, test := range map[string]struct{ jitter, age, below time.Duration }{
+		"none":               {0, time.Hour, 1},
+		"some":               {time.Minute, time.Hour, time.Minute},
+		"more than segments": {2 * time.Hour, time.Hour, time.Hour},
+	} {
+		c := testConfig().with(func(c *Config) { c.SegmentJitter, c.SegmentAge = test.jitter, test.age })
+		seen := map[time.Duration]bool{}
+		for range 100 {
+			j := c.jitter()
+			if j < 0 || j >= test.below {
+				t.Errorf("%s: %v taken off", name, j)
+			}
+			seen[j] = true
+		}
+		if (len(seen) > 1) != (test.jitter > 0) {
+			t.Errorf("%s: %d different values", name, len(seen))
+		}
+	}
+}

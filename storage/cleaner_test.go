@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -249,5 +250,14 @@ func TestWhatIsDirtyAndDue(t *testing.T) {
 				t.Errorf("[%d,%d) due %t ratio %f overdue %v %v", d.first, d.end, d.due(c), d.ratio(), d.overdue, err)
 			}
 		})
+	}
+}
+
+func TestMapOfKeysIsFullAtItsLoadFactor(t *testing.T) {
+	for loadFactor, want := range map[float64]int{0.25: 25, 0.5: 50, 0.9: 90} {
+		var k keyMap
+		if k.reset(100*keySlotSize, loadFactor, math.MaxInt32); k.limit != want {
+			t.Errorf("100 slots at load factor %v hold %d keys, want %d", loadFactor, k.limit, want)
+		}
 	}
 }

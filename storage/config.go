@@ -25,9 +25,6 @@ type Config struct {
 	MinCompactionLag  time.Duration // min.compaction.lag.ms
 	MaxCompactionLag  time.Duration // max.compaction.lag.ms; math.MaxInt64 for none
 	MinCleanableRatio float64       // min.cleanable.dirty.ratio
-	// Preallocate is preallocate. It has no effect: it served file systems that are slow to
-	// grow files, at the price of files whose end has to be searched after a crash.
-	Preallocate bool
 	// ProducerExpiry is the broker's producer.id.expiration.ms; 0 never.
 	ProducerExpiry time.Duration
 }

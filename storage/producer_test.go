@@ -206,7 +206,7 @@ func TestProducersSurviveRestartTruncationAndRetention(t *testing.T) {
 }
 
 func TestProducersExpireUnlessInATransaction(t *testing.T) {
-	_, _, l := memLog(t, testConfig())
+	_, _, l := memLog(t, testConfig().with(func(c *Config) { c.ProducerExpiry = 24 * time.Hour }))
 	mustAppend(t, l, produced(t, 1, 0, 0, false, 1))
 	mustAppend(t, l, produced(t, 2, 0, 0, true, 1))
 	if err := l.applyRetention(time.Now().Add(23 * time.Hour)); err != nil || len(l.Producers()) != 2 {

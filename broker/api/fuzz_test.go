@@ -38,6 +38,9 @@ func FuzzHandle(f *testing.F) {
 		kmsg.NewPtrOffsetFetchRequest(), kmsg.NewPtrHeartbeatRequest(), kmsg.NewPtrSyncGroupRequest(), kmsg.NewPtrLeaveGroupRequest(),
 		kmsg.NewPtrDescribeGroupsRequest(), kmsg.NewPtrListGroupsRequest(), kmsg.NewPtrDeleteGroupsRequest(), kmsg.NewPtrOffsetDeleteRequest(),
 		kmsg.NewPtrFindCoordinatorRequest(), kmsg.NewPtrConsumerGroupHeartbeatRequest(), kmsg.NewPtrConsumerGroupDescribeRequest(),
+		kmsg.NewPtrListOffsetsRequest(), kmsg.NewPtrMetadataRequest(), kmsg.NewPtrLeaderAndISRRequest(), kmsg.NewPtrStopReplicaRequest(),
+		kmsg.NewPtrUpdateMetadataRequest(), kmsg.NewPtrDeleteRecordsRequest(), kmsg.NewPtrOffsetForLeaderEpochRequest(),
+		kmsg.NewPtrDescribeLogDirsRequest(), kmsg.NewPtrDescribeProducersRequest(),
 	} {
 		for _, v := range versionsOf(f, q.Key()) {
 			q.SetVersion(v)
@@ -71,7 +74,7 @@ func FuzzHandle(f *testing.F) {
 // fuzzed tells the APIs that need nothing but logs.
 func fuzzed(key int16) bool {
 	switch key {
-	case 8, 9, 10, 11, 12, 13, 14, 15, 16, 42, 47, 68, 69:
+	case 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 21, 23, 35, 42, 47, 61, 68, 69:
 		return true
 	}
 	return key <= protocol.KeyFetch || key == protocol.KeyApiVersions

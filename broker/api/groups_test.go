@@ -374,3 +374,26 @@ func TestConsumerGroupDescribeNamesTopics(t *testing.T) {
 		}
 	}
 }
+
+func TestTopicsOfCoordinatorsAsConfigured(t *testing.T) {
+	static := map[string]config.Setting{"broker.id": {Value: "1"}, "zookeeper.connect": {Value: "z:1"}}
+	for key, value := range map[string]string{
+		"offsets.topic.num.partitions": "3", "offsets.topic.replication.factor": "1", "offsets.topic.segment.bytes": "4000",
+		"transaction.state.log.num.partitions": "5", "transaction.state.log.replication.factor": "2",
+		"transaction.state.log.min.isr": "1", "transaction.state.log.segment.bytes": "6000",
+	} {
+		static[key] = config.Setting{Value: value}
+	}
+	s, _, err := config.NewStore(static)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := autoTopic(s.Broker(), groupTopic)
+	if o.Partitions != 3 || o.ReplicationFactor != 1 || *o.Config["segment.bytes"] != "4000" {
+		t.Errorf("%+v", o)
+	}
+	x := autoTopic(s.Broker(), transactionTopic)
+	if x.Partitions != 5 || x.ReplicationFactor != 2 || *x.Config["min.insync.replicas"] != "1" || *x.Config["segment.bytes"] != "6000" {
+		t.Errorf("%+v", x)
+	}
+}

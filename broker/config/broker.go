@@ -42,7 +42,7 @@ type Broker struct {
 	// Connections and requests.
 
 	SocketRequestMaxBytes                 int32
-	QueuedMaxRequestBytes                 int64 // negative: no limit
+	QueuedMaxRequestBytes                 int64 // 0 or less: not set
 	MaxConnections                        int32
 	MaxConnectionsPerIP                   int32
 	MaxConnectionsPerIPOverrides          map[string]int32
@@ -88,7 +88,6 @@ type Broker struct {
 	FlushOffsetCheckpointInterval      time.Duration
 	FlushStartOffsetCheckpointInterval time.Duration
 	ProducerIDExpiration               time.Duration
-	ProducerIDExpirationCheckInterval  time.Duration
 	Cleaner                            Cleaner
 
 	// Groups and transactions.
@@ -100,6 +99,12 @@ type Broker struct {
 	Transactions                  Transactions
 
 	Quotas Quotas
+}
+
+// ConnectWithin returns how long a connection to another broker may take to come up, at the first try and at most, when
+// whoever wants it waits no longer than patience.
+func (b *Broker) ConnectWithin(patience time.Duration) (first, most time.Duration) {
+	return min(b.ConnectionSetup, patience), min(b.ConnectionSetupMax, patience)
 }
 
 // Cleaner is what the log cleaner needs; the settings of topics are in Topic.Log.

@@ -160,7 +160,6 @@ func (b *Broker) readLogs(vs values) {
 	b.FlushOffsetCheckpointInterval = vs.millis("log.flush.offset.checkpoint.interval.ms")
 	b.FlushStartOffsetCheckpointInterval = vs.millis("log.flush.start.offset.checkpoint.interval.ms")
 	b.ProducerIDExpiration = vs.millis("producer.id.expiration.ms")
-	b.ProducerIDExpirationCheckInterval = vs.millis("producer.id.expiration.check.interval.ms")
 	b.Cleaner = Cleaner{
 		Enable:              vs.truth("log.cleaner.enable"),
 		Threads:             vs.int32("log.cleaner.threads"),

@@ -23,7 +23,7 @@ var internalKeys = section{title: "Internal to Kafka", keys: []key{
 		"Milliseconds from start to the first background task of the logs.",
 	},
 	{
-		"producer.id.expiration.check.interval.ms", Int, "600000", atLeast(1), Low, ReadOnly, Acts, "",
+		"producer.id.expiration.check.interval.ms", Int, "600000", atLeast(1), Low, ReadOnly, NoEffect, whyExpiry,
 		"Milliseconds between two looks for producer ids to forget.",
 	},
 	{

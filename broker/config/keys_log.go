@@ -87,7 +87,7 @@ var logKeys = section{title: "Logs", keys: []key{
 		"Milliseconds between the renaming of a deleted file and its removal.",
 	},
 	{
-		"log.preallocate", Boolean, "false", anything, Medium, ClusterWide, Acts, "",
+		"log.preallocate", Boolean, "false", anything, Medium, ClusterWide, NoEffect, whyPreallocate,
 		"Gives a new segment its full size on disk at once.",
 	},
 	{

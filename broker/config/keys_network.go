@@ -88,7 +88,7 @@ var networkKeys = section{title: "Listeners and connections", keys: []key{
 	},
 	{
 		"queued.max.request.bytes", Long, "-1", anything, Medium, ReadOnly, Acts, "",
-		"Bytes of requests in flight at which no more are read from any connection; -1 no limit.",
+		"Bytes of requests in flight at which no more are read from any connection; -1 a quarter of the memory.",
 	},
 	{
 		"inter.broker.protocol.version", String, "3.9-IV0", version, Medium, ReadOnly, NoEffect, whyVersion,

@@ -103,7 +103,7 @@ var topicKeys = section{title: "Topics", keys: []key{
 		"In-sync replicas that must hold a batch with acks=all; with fewer it is refused.",
 	},
 	{
-		"preallocate", Boolean, "false", anything, Medium, PerTopic, Acts, "",
+		"preallocate", Boolean, "false", anything, Medium, PerTopic, NoEffect, whyPreallocate,
 		"Gives a new segment its full size on disk at once.",
 	},
 	{

@@ -154,7 +154,6 @@ func (t *topics) build(vs values) *Topic {
 		MinCompactionLag:   vs.millis("min.compaction.lag.ms"),
 		MaxCompactionLag:   vs.millis("max.compaction.lag.ms"),
 		MinCleanableRatio:  vs.get("min.cleanable.dirty.ratio").real,
-		Preallocate:        vs.truth("preallocate"),
 		ProducerExpiry:     t.expiry,
 	}
 	if compact { // the active segment cannot be cleaned, so it must not outlive the lag

@@ -202,11 +202,12 @@ func (t *term) startSender(b zkmeta.Broker, left []kmsg.Request) {
 		return
 	}
 	cfg := t.c.config.Broker()
+	first, most := cfg.ConnectWithin(cfg.ControllerSocketLimit)
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &sender{
 		connection: peer.New(peer.Options{
 			Address: hostPort(e.Host, e.Port), ClientID: strconv.Itoa(int(t.c.id)), Dial: t.c.dial,
-			ConnectTimeout: cfg.ControllerSocketLimit, RequestTimeout: cfg.RequestTimeout,
+			ConnectTimeout: first, ConnectTimeoutMax: most, RequestTimeout: cfg.RequestTimeout,
 		}),
 		answered: func(ctx context.Context, request kmsg.Request, response kmsg.Response) {
 			t.answered(ctx, b, request, response)

@@ -14,8 +14,6 @@ import (
 )
 
 const (
-	// connectWithin bounds a dial, as Kafka's socket.connection.setup.timeout.ms does.
-	connectWithin = 10 * time.Second
 	// frameKept is how large a lane's memory may be for good, and frameRounds the number of rounds in a row that
 	// used less than a quarter of what is above it before it is given back.
 	frameKept   = 1 << 20
@@ -46,13 +44,15 @@ type lane struct {
 
 func (l *loop) newLane() lane {
 	c := l.options.Config.Broker()
+	first, most := c.ConnectWithin(c.ReplicaSocketTimeout)
 	return lane{
 		connection: peer.New(peer.Options{
-			Address:        "broker " + strconv.Itoa(int(l.key.leader)),
-			ClientID:       l.clientID,
-			Dial:           l.dial,
-			ConnectTimeout: min(connectWithin, c.ReplicaSocketTimeout),
-			RequestTimeout: c.ReplicaSocketTimeout,
+			Address:           "broker " + strconv.Itoa(int(l.key.leader)),
+			ClientID:          l.clientID,
+			Dial:              l.dial,
+			ConnectTimeout:    first,
+			ConnectTimeoutMax: most,
+			RequestTimeout:    c.ReplicaSocketTimeout,
 		}),
 		start: make(chan struct{}, 1), done: make(chan struct{}, 1),
 	}

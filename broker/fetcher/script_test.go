@@ -32,8 +32,8 @@ type scripted struct {
 	clientID string
 }
 
-// follow makes broker 2 a follower of broker 1, a scripted one.
-func (s *scripted) follow(t *testing.T, topics ...string) *broker {
+// followAs follows with settings: keys, each with its value after it.
+func (s *scripted) followAs(t *testing.T, settings []string, topics ...string) *broker {
 	n := &network{}
 	l, port := n.listen(t)
 	s.t = t
@@ -51,7 +51,7 @@ func (s *scripted) follow(t *testing.T, topics ...string) *broker {
 		l.Close()
 		serving.Wait()
 	})
-	b := newBroker(t, n, 2)
+	b := newBroker(t, n, 2, settings...)
 	b.metadata.Apply(metadata.Update{Brokers: []metadata.Broker{
 		{ID: 1, Endpoints: []metadata.Endpoint{{Listener: "PLAINTEXT", Host: "h", Port: port}}}, {ID: 2},
 	}})

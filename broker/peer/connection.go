@@ -26,7 +26,10 @@ type Options struct {
 	ClientID       string
 	Dial           Dial
 	ConnectTimeout time.Duration // for Dial; 0: no bound but ctx
-	RequestTimeout time.Duration // from the first byte sent to the last received; 0: no bound but ctx
+	// ConnectTimeoutMax bounds ConnectTimeout, which doubles with every failure to connect in a row
+	// (KIP-601, without its jitter); less than ConnectTimeout: it does not grow.
+	ConnectTimeoutMax time.Duration
+	RequestTimeout    time.Duration // from the first byte sent to the last received; 0: no bound but ctx
 }
 
 // Connection is the way to one broker: it dials when needed, has one request
@@ -40,6 +43,7 @@ type Connection struct {
 	quick  *socket.Quick // of mu.conn
 	next   int32         // correlation id of the next request
 	frame  []byte        // the encoded request, kept for its memory
+	failed int           // dials in a row
 
 	done chan struct{} // closed by Close, so that callers stop queueing
 	mu   struct {
@@ -179,15 +183,17 @@ func (c *Connection) connect(ctx context.Context) (net.Conn, error) {
 	if conn != nil {
 		return conn, nil
 	}
-	if c.options.ConnectTimeout > 0 {
+	if timeout := c.connectTimeout(); timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.options.ConnectTimeout)
+		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
 	conn, err := c.options.Dial(ctx, c.options.Address)
 	if err != nil {
+		c.failed++
 		return nil, err
 	}
+	c.failed = 0
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.mu.closed {
@@ -197,6 +203,15 @@ func (c *Connection) connect(ctx context.Context) (net.Conn, error) {
 	c.mu.conn, c.quick = conn, socket.New(conn)
 	c.reader = bufio.NewReader(c.quick)
 	return conn, nil
+}
+
+// connectTimeout is how long the next dial may take; 0: no bound.
+func (c *Connection) connectTimeout() time.Duration {
+	timeout := c.options.ConnectTimeout
+	for i := 0; i < c.failed && 0 < timeout && timeout < c.options.ConnectTimeoutMax; i++ {
+		timeout = min(2*timeout, c.options.ConnectTimeoutMax)
+	}
+	return timeout
 }
 
 func (c *Connection) deadline(ctx context.Context) time.Time {

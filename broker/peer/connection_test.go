@@ -237,6 +237,32 @@ func TestConnectTimeout(t *testing.T) {
 	})
 }
 
+func TestConnectTimeoutGrowsWithFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reachable := false
+		c := New(Options{
+			Address: "b:1", ConnectTimeout: 10 * time.Second, ConnectTimeoutMax: 30 * time.Second,
+			Dial: func(ctx context.Context, _ string) (net.Conn, error) {
+				if reachable {
+					conn, other := net.Pipe()
+					other.Close()
+					return conn, nil
+				}
+				<-ctx.Done()
+				return nil, ctx.Err()
+			},
+		})
+		defer c.Close()
+		for _, want := range []time.Duration{10, 20, 30, 30, 0, 10} {
+			reachable = want == 0
+			start := time.Now()
+			if _, err := c.Request(t.Context(), request()); err == nil || time.Since(start) != want*time.Second {
+				t.Errorf("after %v, want %vs: %v", time.Since(start), int(want), err)
+			}
+		}
+	})
+}
+
 func TestContextEndsARequestAndThoseThatQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(Options{Address: "b:1", Dial: silent(t)})

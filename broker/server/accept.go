@@ -46,7 +46,6 @@ func New(o Options) *Server {
 		listeners: o.Listeners,
 		handler:   o.Handler,
 		limits:    o.Limits,
-		metrics:   newMetrics(o.Registerer),
 		log:       log,
 		// Of each message the first five in a second and then every hundredth.
 		complaints: log.WithOptions(zap.WrapCore(func(c zapcore.Core) zapcore.Core {
@@ -57,6 +56,7 @@ func New(o Options) *Server {
 		stop:   make(chan struct{}),
 		conns:  make(map[*conn]struct{}),
 	}
+	s.metrics = newMetrics(o.Registerer, s.memory.inUse)
 	s.calls.New = func() any { return &Call{server: s} }
 	return s
 }

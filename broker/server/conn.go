@@ -121,18 +121,21 @@ func (c *conn) next() (*Call, error) {
 		return nil, err
 	}
 	_, _ = c.in.Discard(protocol.SizeBytes) // what Peek has seen
-	if err := c.server.memory.reserve(c.ctx, int64(size), limits.QueuedMaxBytes); err != nil {
-		return nil, fmt.Errorf("wait for memory for a frame of %d bytes: %w", size, err)
-	}
-	frame, err := protocol.ReadBody(c.in, size, &c.server.buffers)
+	call := c.server.calls.Get().(*Call)
+	call.size = int64(size)
+	call.frame, err = protocol.ReadBodyWithin(c.in, size, &c.server.buffers, func() error {
+		if err := c.server.memory.reserve(c.ctx, call.size, limits.QueuedMaxBytes); err != nil {
+			return fmt.Errorf("wait for memory for a frame of %d bytes: %w", size, err)
+		}
+		call.held = call.size
+		return nil
+	})
 	if err != nil {
-		c.server.memory.release(int64(size))
+		c.server.recycle(call)
 		return nil, err
 	}
-	call := c.server.calls.Get().(*Call)
 	call.Conn, call.Arrived = &c.info, time.Now()
-	call.frame, call.size, call.held = frame, int64(size), int64(size)
-	body, err := c.header.Parse(frame)
+	body, err := c.header.Parse(call.frame)
 	call.Header, call.Body = c.header, body
 	if err != nil {
 		c.server.recycle(call)

@@ -12,7 +12,7 @@ import (
 // Limits are read anew where they apply, so that dynamic configuration takes effect.
 type Limits struct {
 	RequestMaxBytes           int32 // socket.request.max.bytes
-	QueuedMaxBytes            int64 // queued.max.request.bytes; negative: no bound
+	QueuedMaxBytes            int64 // queued.max.request.bytes; 0 or less: no bound
 	MaxConnections            int32 // max.connections, of all listeners together
 	MaxPerIP                  int32 // max.connections.per.ip
 	MaxPerIPOverrides         map[string]int32

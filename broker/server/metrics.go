@@ -27,8 +27,11 @@ type metrics struct {
 	panics      prometheus.Counter
 }
 
-func newMetrics(r prometheus.Registerer) *metrics {
+func newMetrics(r prometheus.Registerer, inUse func() int64) *metrics {
 	f := promauto.With(r)
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "kbroker_request_memory_bytes", Help: "Bytes of requests that are being read or handled (queued.max.request.bytes).",
+	}, func() float64 { return float64(inUse()) })
 	m := &metrics{
 		connections: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "kbroker_connections", Help: "Open connections.",

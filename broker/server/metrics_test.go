@@ -13,7 +13,7 @@ import (
 
 func TestTrafficIsReported(t *testing.T) {
 	r := prometheus.NewRegistry()
-	m := newMetrics(r)
+	m := newMetrics(r, func() int64 { return 0 })
 	const heartbeat = 12
 	for _, took := range []time.Duration{time.Microsecond, 100 * time.Microsecond, 100*time.Microsecond + 1, time.Second, time.Minute} {
 		m.byAPI[heartbeat].count(10, 20, took)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -179,4 +180,38 @@ func TestQueueThatIsNeverEmptyDoesNotGrow(t *testing.T) {
 	if cap(q.calls) > 16 {
 		t.Errorf("grew to %d", cap(q.calls))
 	}
+}
+
+func TestSocketBuffers(t *testing.T) {
+	l := listenTCP(t)
+	s := serve(t, handler{handle: echo}, func(l *Limits) { l.SendBuffer, l.ReceiveBuffer = 30_000, 20_000 }, l)
+	c := dialTCP(t, l)
+	c.send(1, "hi")
+	c.want(1, "hi")
+	s.each(func(c *conn) {
+		raw, err := c.socket.(*net.TCPConn).SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := raw.Control(func(fd uintptr) {
+			for option, want := range map[int]int{syscall.SO_SNDBUF: 30_000, syscall.SO_RCVBUF: 20_000} {
+				// Linux doubles what it is asked for.
+				if got, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, option); err != nil || got != want && got != 2*want {
+					t.Errorf("option %d is %d, %v; want %d", option, got, err, want)
+				}
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestFrameAboveTheLimitClosesItsConnection(t *testing.T) {
+	l := listenTCP(t)
+	serve(t, handler{handle: echo}, func(l *Limits) { l.RequestMaxBytes = 30 }, l)
+	c := dialTCP(t, l)
+	c.send(1, strings.Repeat("x", 18))
+	c.want(1, strings.Repeat("x", 18))
+	c.send(2, strings.Repeat("x", 19))
+	c.wantClosed()
 }

@@ -88,7 +88,7 @@ func run(c *cli.Context, given map[string]config.Setting, log *zap.Logger, note 
 	}
 	defer closeMetrics()
 	b, err := broker.Start(ctx, broker.Options{
-		Config: store, FS: vfs.OS{}, Registry: registry, Health: health, Logger: log,
+		Config: store, FS: vfs.OS{}, Memory: boundMemory("/"), Registry: registry, Health: health, Logger: log,
 	})
 	if errors.Is(err, errStopped) {
 		return nil

@@ -18,8 +18,17 @@ import (
 const compactedTopic = "compacted"
 
 // TestOneCompactedLog lets kbroker and Apache Kafka take turns as the same broker and clean the same log: each
-// reads what the other left of it, finds nothing to complain of, and cleans on.
+// reads what the other left of it, finds nothing to complain of, and cleans on. Killed, they leave it in the middle of a cleaning.
 func TestOneCompactedLog(t *testing.T) {
+	for _, end := range []string{"SIGTERM", "SIGKILL"} {
+		t.Run(end, func(t *testing.T) {
+			t.Parallel()
+			cleanInTurns(t, end == "SIGKILL")
+		})
+	}
+}
+
+func cleanInTurns(t *testing.T, killed bool) {
 	zookeeper := harness.StartZooKeeper(t)
 	dir := filepath.Join(t.TempDir(), "log")
 	config := map[string]string{"zookeeper.session.timeout.ms": "8000", "log.cleaner.backoff.ms": "200"}
@@ -31,12 +40,21 @@ func TestOneCompactedLog(t *testing.T) {
 		"index.interval.bytes": "500", "delete.retention.ms": "0",
 	})
 	l := compactedLog{address: b.Address(), newest: map[string]string{}}
+	end := func(kill func(), stop func(testing.TB)) {
+		t.Helper()
+		if killed {
+			l.write(t, "to be cleaned when the end comes")
+			kill()
+		} else {
+			stop(t)
+			dumpCompacted(t, filepath.Join(dir, compactedTopic+"-0"))
+		}
+		awaitGone(t, zookeeper)
+	}
 
 	l.write(t, "kbroker")
 	l.awaitCleaned(t, "kbroker")
-	b.Stop(t)
-	dumpCompacted(t, filepath.Join(dir, compactedTopic+"-0"))
-	awaitGone(t, zookeeper)
+	end(b.Kill, b.Stop)
 
 	k.Launch(t)
 	l.check(t, "Kafka after kbroker")
@@ -44,22 +62,19 @@ func TestOneCompactedLog(t *testing.T) {
 	l.transactions(t)
 	l.write(t, "Kafka again")
 	l.awaitCleaned(t, "Kafka")
-	refuseComplaints(t, "Kafka", k.Output(), false)
-	k.Stop(t)
-	awaitGone(t, zookeeper)
+	refuseComplaints(t, "Kafka", k.Output(), killed)
+	end(k.Kill, k.Stop)
 
 	b.Restart(t)
-	refuseComplaints(t, "kbroker after Kafka", b.Output(), false)
+	refuseComplaints(t, "kbroker after Kafka", b.Output(), killed)
 	l.check(t, "kbroker after Kafka")
 	l.write(t, "kbroker again")
 	l.awaitCleaned(t, "kbroker again")
-	b.Stop(t)
-	dumpCompacted(t, filepath.Join(dir, compactedTopic+"-0"))
-	awaitGone(t, zookeeper)
+	end(b.Kill, b.Stop)
 
 	k.Launch(t)
 	l.check(t, "Kafka at the end")
-	refuseComplaints(t, "Kafka at the end", k.Output(), false)
+	refuseComplaints(t, "Kafka at the end", k.Output(), killed)
 	k.Stop(t)
 }
 

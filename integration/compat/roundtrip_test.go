@@ -48,6 +48,7 @@ func takeTurns(t *testing.T, killed bool) {
 	d := newDirectory(t, b.Address(), dir)
 	d.create(t)
 	d.produce(t, "by kbroker")
+	d.commit(t)
 	d.trim(t, 5)
 	d.verify(t, "kbroker")
 	endKbroker, endKafka := func() { b.Stop(t) }, func() { k.Stop(t) }
@@ -63,10 +64,12 @@ func takeTurns(t *testing.T, killed bool) {
 		refuseComplaints(t, who, k.Output(), killed)
 		d.verify(t, who)
 		compareLines(t, who, d.facts(t), before)
+		d.once.sendAgain(t, who)
 	}
 
 	toKafka("Kafka after kbroker")
 	d.produce(t, "by Kafka")
+	d.commit(t)
 	d.transactions(t)
 	d.trim(t, 9)
 	d.verify(t, "Kafka after its own")
@@ -78,7 +81,9 @@ func takeTurns(t *testing.T, killed bool) {
 	refuseComplaints(t, "kbroker after Kafka", b.Output(), killed)
 	d.verify(t, "kbroker after Kafka")
 	compareLines(t, "kbroker after Kafka", d.facts(t), before)
+	d.once.sendAgain(t, "kbroker after Kafka")
 	d.produce(t, "by kbroker again")
+	d.commit(t)
 	d.verify(t, "kbroker after its own")
 
 	toKafka("Kafka at the end")
@@ -134,6 +139,8 @@ type directory struct {
 	aborted   map[string]int           // by topic: records of aborted transactions
 	start     map[string]int64         // by topic: start offset of partition 0
 	seen      map[string][2]int64      // by place of a record: timestamp and leader epoch as first read
+	once      *idempotent
+	commits   int64
 }
 
 const (
@@ -143,7 +150,7 @@ const (
 	openTopic        = "open" // a transaction stays open on it
 )
 
-var topics = []string{plainTopic, appendTimeTopic, transactionTopic, openTopic}
+var topics = []string{plainTopic, appendTimeTopic, transactionTopic, openTopic, onceTopic}
 
 func newDirectory(t *testing.T, address, path string) *directory {
 	d := &directory{
@@ -169,6 +176,8 @@ func (d *directory) create(t *testing.T) {
 	harness.CreateTopic(t, c, appendTimeTopic, 1, map[string]string{"message.timestamp.type": "LogAppendTime", "segment.bytes": "4096"})
 	harness.CreateTopic(t, c, transactionTopic, 1, map[string]string{"segment.bytes": "4096"})
 	harness.CreateTopic(t, c, openTopic, 1, nil)
+	harness.CreateTopic(t, c, onceTopic, 1, nil)
+	d.once = newIdempotent(t, c)
 }
 
 // produce writes every shape of record with every codec and notes what was acknowledged.
@@ -204,6 +213,10 @@ func (d *directory) produce(t *testing.T, by string) {
 			d.committed[r.Topic] = append(d.committed[r.Topic], r)
 		}
 	}
+	for range 2 {
+		d.committed[onceTopic] = append(d.committed[onceTopic], d.once.send(t, by)...)
+	}
+	d.once.sendAgain(t, by)
 }
 
 // transactions commits two transactions, aborts one and leaves one open.
@@ -313,11 +326,11 @@ func (d *directory) line(r *kgo.Record) string {
 	return fmt.Sprintf("%s at %d: %q/%t = %q/%t %v", place, at, r.Key, r.Key == nil, r.Value, r.Value == nil, headers)
 }
 
-// facts are what a broker tells of the logs: offsets, producers, topic ids, configs.
+// facts are what a broker tells of the logs: offsets, producers, topic ids, ends of leader epochs; and of groups.
 func (d *directory) facts(t *testing.T) []string {
 	t.Helper()
 	ctx := harness.Context(t)
-	var facts []string
+	facts := append(d.groupFacts(t), d.epochFacts(t)...)
 	for name, list := range map[string]func(context.Context, ...string) (kadm.ListedOffsets, error){
 		"start": d.admin.ListStartOffsets, "end": d.admin.ListEndOffsets, "stable": d.admin.ListCommittedOffsets,
 	} {

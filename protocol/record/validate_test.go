@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -292,6 +294,37 @@ func TestRecompressOfAStampedBatchKeepsItsTime(t *testing.T) {
 	for _, r := range readAll(t, c.Batch) {
 		if r.Timestamp != 5000 || c.Batch.TimestampType() != CreateTime {
 			t.Errorf("timestamp %d", r.Timestamp)
+		}
+	}
+}
+
+// TestLevelsAreKept has batches rewritten with little effort and with much: the more, the smaller. In Kafka 9 is the fast one of LZ4.
+func TestLevelsAreKept(t *testing.T) {
+	values := make([]string, 200)
+	for i := range values {
+		values[i] = fmt.Sprintf("record %d of many that are alike, but %x", i, i*i*i*7919)
+	}
+	n := NewBuilder(BatchOptions{})
+	for _, v := range values {
+		n.Append(1, nil, []byte(v))
+	}
+	batch, err := n.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for codec, levels := range map[Codec][2]int{Gzip: {1, 9}, LZ4: {9, 17}, Zstd: {-5, 22}} {
+		var sizes [2]int
+		for i, level := range levels {
+			rules := anyRules()
+			rules.Recompress, rules.Target, rules.Level = true, codec, level
+			checked, err := Validate(slices.Clone(batch), rules, 9, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sizes[i] = len(checked.Batch)
+		}
+		if sizes[1] >= sizes[0] {
+			t.Errorf("codec %v makes %d bytes at level %d, %d at level %d", codec, sizes[0], levels[0], sizes[1], levels[1])
 		}
 	}
 }
