@@ -121,6 +121,9 @@ func refuseComplaints(t *testing.T, who, output string, killed bool) {
 		complaints = append(complaints, "Recovering unflushed", "Attempting recovery", `"clean": false`)
 	}
 	for line := range strings.Lines(output) {
+		if strings.Contains(line, "WARN Failed to flush file") && strings.Contains(line, "-future/") {
+			continue // Kafka's scheduler syncs a snapshot of a copy that takes the log's place, and its name, meanwhile
+		}
 		for _, complaint := range complaints {
 			if strings.Contains(line, complaint) {
 				t.Errorf("%s complains (%s): %s", who, complaint, strings.TrimSpace(line))
