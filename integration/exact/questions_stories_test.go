@@ -54,7 +54,7 @@ func askTopicStory() []question {
 		{"Fetch, by the id of what is gone", 13, 17, fetched(0, one, earlier)},
 		{"OffsetFetch in the end without the story", 1, 9, fetchingOffsets([]string{"readers"}, false, "story")},
 		{"DeleteTopics, again", 0, 6, removed},
-		{"CreateTopics, the story begins again", 5, 5, createTopics(5000, false, newTopic("story", 1, 1))},
+		{"CreateTopics, the story in the end begins again", 5, 5, createTopics(5000, false, newTopic("story", 1, 1))},
 		{"Metadata, in the end there again", 0, 12, metadata(false, one...)},
 		{"Fetch, by the id of the story before", 13, 17, fetched(0, one, earlier)},
 		{"Fetch, of an empty story", 4, 17, fetched(0, one)},
@@ -154,89 +154,101 @@ type membership struct {
 	generation int32
 }
 
+// teller makes the questions of one group's story; a seat is a member, by its name here.
+type teller struct {
+	group   string
+	version int16 // of JoinGroup
+}
+
+// enter joins, or joins again.
+func (t teller) enter(seat, topic string) func(*side) kmsg.Request {
+	return func(s *side) kmsg.Request {
+		r := join(t.group, nil)(s).(*kmsg.JoinGroupRequest)
+		r.MemberID = s.joins[t.group+seat].id
+		for i := range r.Protocols {
+			r.Protocols[i].Metadata = subscription(topic)
+		}
+		s.speaks = t.group + seat
+		return r
+	}
+}
+
+// post is enter whose answer has to wait for the other members; take reads it.
+func (t teller) post(seat, topic string) func(*side) kmsg.Request {
+	return func(s *side) kmsg.Request { return posted{t.enter(seat, topic)(s), seat} }
+}
+
+func (t teller) take(seat string) func(*side) kmsg.Request {
+	return func(s *side) kmsg.Request { return collected{t.enter(seat, "one")(s), seat} }
+}
+
+// as has a member ask.
+func (t teller) as(seat string, ask func(*side) kmsg.Request) func(*side) kmsg.Request {
+	return func(s *side) kmsg.Request {
+		s.member, s.generation = s.joins[t.group+seat].id, s.joins[t.group+seat].generation
+		return ask(s)
+	}
+}
+
+// sync is a SyncGroup that gives shares to seats.
+func (t teller) sync(seat string, seats ...string) func(*side) kmsg.Request {
+	return t.as(seat, syncing(t.group, func(s *side, r *kmsg.SyncGroupRequest) {
+		r.GroupAssignment = nil
+		for _, seat := range seats {
+			a := kmsg.NewSyncGroupRequestGroupAssignment()
+			a.MemberID, a.MemberAssignment = s.joins[t.group+seat].id, []byte("share of "+seat)
+			r.GroupAssignment = append(r.GroupAssignment, a)
+		}
+	}))
+}
+
+func (t teller) pulse(seat string) func(*side) kmsg.Request { return t.as(seat, beat(t.group, nil)) }
+
+func (t teller) leave(seat string) func(*side) kmsg.Request {
+	return t.as(seat, leaving(t.group, nil))
+}
+
+func (t teller) commit(seat string) func(*side) kmsg.Request {
+	return t.as(seat, committing(t.group, func(s *side, r *kmsg.OffsetCommitRequest) { r.MemberID, r.Generation = s.member, s.generation }))
+}
+
 // askGroupStory tells of members that come and go: joins that wait for the others, who leads, and what those see who
 // are late.
 func askGroupStory() (questions []question) {
 	for _, v := range []int16{2, 5, 9} {
-		group := fmt.Sprintf("tale-%d", v)
-		s := min(v, 5)
-		enter := func(seat string, topics string) func(*side) kmsg.Request {
-			return func(s *side) kmsg.Request {
-				r := join(group, nil)(s).(*kmsg.JoinGroupRequest)
-				r.MemberID = s.joins[group+seat].id
-				for i := range r.Protocols {
-					r.Protocols[i].Metadata = subscription(topics)
-				}
-				return r
-			}
-		}
-		post := func(seat, topics string) func(*side) kmsg.Request {
-			return func(s *side) kmsg.Request { return posted{enter(seat, topics)(s), seat} }
-		}
-		take := func(seat string) func(*side) kmsg.Request {
-			return func(s *side) kmsg.Request {
-				r := enter(seat, "one")(s)
-				s.speaks = group + seat
-				return collected{r, seat}
-			}
-		}
-		speak := func(seat string, ask func(*side) kmsg.Request) func(*side) kmsg.Request {
-			return func(s *side) kmsg.Request {
-				s.speaks = group + seat
-				return ask(s)
-			}
-		}
-		as := func(seat string, ask func(*side) kmsg.Request) func(*side) kmsg.Request {
-			return func(s *side) kmsg.Request {
-				s.member, s.generation = s.joins[group+seat].id, s.joins[group+seat].generation
-				return ask(s)
-			}
-		}
-		shares := func(seats ...string) func(*side, *kmsg.SyncGroupRequest) {
-			return func(s *side, r *kmsg.SyncGroupRequest) {
-				r.GroupAssignment = nil
-				for _, seat := range seats {
-					a := kmsg.NewSyncGroupRequestGroupAssignment()
-					a.MemberID, a.MemberAssignment = s.joins[group+seat].id, []byte("share of "+seat)
-					r.GroupAssignment = append(r.GroupAssignment, a)
-				}
-			}
-		}
-		sync := func(seat string, seats ...string) func(*side) kmsg.Request {
-			return as(seat, syncing(group, shares(seats...)))
-		}
-		pulse := func(seat string) func(*side) kmsg.Request { return as(seat, beat(group, nil)) }
+		t := teller{fmt.Sprintf("tale-%d", v), v}
+		s, h, group := min(v, 5), min(v, 4), t.group
 		if v >= 4 {
-			questions = append(questions, question{"JoinGroup of a, given an id", v, v, speak("a", enter("a", "one"))}, question{"JoinGroup of b, given an id", v, v, speak("b", enter("b", "two"))})
+			questions = append(questions, question{"JoinGroup of a, given an id", v, v, t.enter("a", "one")}, question{"JoinGroup of b, given an id", v, v, t.enter("b", "two")})
 		}
 		questions = append(
 			questions,
-			question{"JoinGroup of a", v, v, speak("a", enter("a", "one"))},
-			question{"SyncGroup of a", s, s, sync("a", "a")},
-			question{"JoinGroup of b waits", v, v, post("b", "two")},
-			question{"Heartbeat of a, in the end told of b", min(v, 4), min(v, 4), pulse("a")},
+			question{"JoinGroup of a", v, v, t.enter("a", "one")},
+			question{"SyncGroup of a", s, s, t.sync("a", "a")},
+			question{"JoinGroup of b waits", v, v, t.post("b", "two")},
+			question{"Heartbeat of a, in the end told of b", h, h, t.pulse("a")},
 			question{"DescribeGroups while b waits", 0, 5, described(group)},
-			question{"OffsetCommit of a while b waits", 2, 9, as("a", committing(group, func(s *side, r *kmsg.OffsetCommitRequest) { r.MemberID, r.Generation = s.member, s.generation }))},
-			question{"SyncGroup of a while b waits", s, s, sync("a", "a")},
-			question{"JoinGroup of a with b", v, v, speak("a", enter("a", "one"))},
-			question{"JoinGroup of b is answered", v, v, take("b")},
-			question{"Heartbeat of b before the leader's sync", min(v, 4), min(v, 4), pulse("b")},
-			question{"SyncGroup of a with b", s, s, sync("a", "a", "b", "nobody")},
-			question{"SyncGroup of b", s, s, sync("b")},
-			question{"SyncGroup of b once more", s, s, sync("b")},
-			question{"Heartbeat of both", min(v, 4), min(v, 4), pulse("b")},
+			question{"OffsetCommit of a while b waits", 2, 9, t.commit("a")},
+			question{"SyncGroup of a while b waits", s, s, t.sync("a", "a")},
+			question{"JoinGroup of a with b", v, v, t.enter("a", "one")},
+			question{"JoinGroup of b is answered", v, v, t.take("b")},
+			question{"Heartbeat of b before the leader's sync", h, h, t.pulse("b")},
+			question{"SyncGroup of a with b", s, s, t.sync("a", "a", "b", "nobody")},
+			question{"SyncGroup of b", s, s, t.sync("b")},
+			question{"SyncGroup of b once more", s, s, t.sync("b")},
+			question{"Heartbeat of both", h, h, t.pulse("b")},
 			question{"DescribeGroups of both", 0, 5, described(group)},
-			question{"OffsetCommit of b", 2, 9, as("b", committing(group, func(s *side, r *kmsg.OffsetCommitRequest) { r.MemberID, r.Generation = s.member, s.generation }))},
-			question{"JoinGroup of b as it is", v, v, speak("b", enter("b", "two"))},
-			question{"JoinGroup of b, subscribed to something else, waits", v, v, post("b", "stamped")},
-			question{"Heartbeat of a, in the end told of the change", min(v, 4), min(v, 4), pulse("a")},
-			question{"LeaveGroup of a, the leader", s, s, as("a", leaving(group, nil))},
-			question{"JoinGroup of b, left alone", v, v, take("b")},
-			question{"Heartbeat of a, that has left", min(v, 4), min(v, 4), pulse("a")},
-			question{"SyncGroup of a, that has left", s, s, sync("a", "a")},
-			question{"SyncGroup of b, left alone", s, s, sync("b", "b")},
+			question{"OffsetCommit of b", 2, 9, t.commit("b")},
+			question{"JoinGroup of b as it is", v, v, t.enter("b", "two")},
+			question{"JoinGroup of b, subscribed to something else, waits", v, v, t.post("b", "stamped")},
+			question{"Heartbeat of a, in the end told of the change", h, h, t.pulse("a")},
+			question{"LeaveGroup of a, the leader", s, s, t.leave("a")},
+			question{"JoinGroup of b, left alone", v, v, t.take("b")},
+			question{"Heartbeat of a, that has left", h, h, t.pulse("a")},
+			question{"SyncGroup of a, that has left", s, s, t.sync("a", "a")},
+			question{"SyncGroup of b, left alone", s, s, t.sync("b", "b")},
 			question{"DescribeGroups of b, left alone", 0, 5, described(group)},
-			question{"LeaveGroup of b", s, s, as("b", leaving(group, nil))},
+			question{"LeaveGroup of b", s, s, t.leave("b")},
 			question{"DescribeGroups of nobody", 0, 5, described(group)},
 		)
 	}
