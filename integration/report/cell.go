@@ -14,16 +14,20 @@ import (
 	"github.com/kbroker/kbroker/integration/harness"
 )
 
-// cellWithin bounds the test of one cell.
-const cellWithin = 15 * time.Second
+// cellWithin bounds the test of one cell. Two processes start in that of a group, of which each may have as much.
+const (
+	cellWithin  = 15 * time.Second
+	groupWithin = 3 * cellWithin
+)
 
 // codecs are Kafka's, by their numbers.
 var codecs = []string{"none", "gzip", "snappy", "lz4", "zstd"}
 
 // column is something that clients do.
 type column struct {
-	name string
-	try  func(t *trial, ctx context.Context) error
+	name   string
+	within time.Duration
+	try    func(t *trial, ctx context.Context) error
 }
 
 // The columns that kcat and others do not offer.
@@ -36,21 +40,22 @@ const (
 // columns are those of the page, in its order.
 func columns() []column {
 	var all []column
-	for i, codec := range codecs {
-		all = append(all, column{"produce " + codec, func(t *trial, ctx context.Context) error { return t.produce(ctx, i) }})
+	add := func(name string, within time.Duration, try func(t *trial, ctx context.Context) error) {
+		all = append(all, column{name, within, try})
 	}
-	return append(
-		all,
-		column{"consume", (*trial).consume},
-		column{classic, func(t *trial, ctx context.Context) error { return t.shareGroup(ctx, classic) }},
-		column{cooperative, func(t *trial, ctx context.Context) error { return t.shareGroup(ctx, cooperative) }},
-		column{consumer, func(t *trial, ctx context.Context) error { return t.shareGroup(ctx, consumer) }},
-		column{idempotence, (*trial).idempotence},
-		column{"headers", (*trial).headers},
-		column{"times", (*trial).lookUp},
-		column{topics, (*trial).topics},
-		column{configs, (*trial).configs},
-	)
+	for i, codec := range codecs {
+		add("produce "+codec, cellWithin, func(t *trial, ctx context.Context) error { return t.produce(ctx, i) })
+	}
+	add("consume", cellWithin, (*trial).consume)
+	for _, protocol := range []string{classic, cooperative, consumer} {
+		add(protocol, groupWithin, func(t *trial, ctx context.Context) error { return t.shareGroup(ctx, protocol) })
+	}
+	add(idempotence, cellWithin, (*trial).idempotence)
+	add("headers", cellWithin, (*trial).headers)
+	add("times", cellWithin, (*trial).lookUp)
+	add(topics, cellWithin, (*trial).topics)
+	add(configs, cellWithin, (*trial).configs)
+	return all
 }
 
 // trial is one cell under test.
@@ -83,7 +88,7 @@ func (b *bench) try(ctx context.Context, c *client, d doer, column column) error
 			return err
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, cellWithin)
+	ctx, cancel := context.WithTimeout(ctx, column.within)
 	defer cancel()
 	t := &trial{
 		address: b.address, client: c, doer: d, kafka: b.kafka, admin: kadm.NewClient(b.kafka),

@@ -79,8 +79,10 @@ func pinned(client string) (string, error) {
 // roster brings all clients.
 func roster(t testing.TB) []*client {
 	t.Helper()
-	all := []*client{theKcat(t)}
-	all = append(all, golang(t)...)
+	confluent, pythons := pythons(t)
+	all := append([]*client{theKcat(t), confluent, theRust(t)}, golang(t)...)
+	all = append(append(all, java(t)...), pythons...)
+	all = append(all, theKafkaJS(t))
 	for _, c := range all {
 		if c.version != "" {
 			continue
@@ -113,7 +115,12 @@ func theKcat(t testing.TB) *client {
 	}
 }
 
-const noAdmin = "its command line has no such commands"
+// Reasons why a client does not offer a column.
+const (
+	noAdmin            = "its command line has no such commands"
+	noCooperative      = "eager assignors only"
+	noConsumerProtocol = "classic protocol only"
+)
 
 // golang are the clients that are written in Go.
 func golang(t testing.TB) []*client {
@@ -127,14 +134,13 @@ func golang(t testing.TB) []*client {
 		c.doer = tasks(program, strings.ToLower(c.name))
 		return &c
 	}
-	const noConsumerProtocol = "classic protocol only"
 	return []*client{
 		with(client{name: "franz-go"}, map[string]string{classic: "franz-eager", cooperative: "franz-cooperative", consumer: "franz-consumer"}),
 		with(client{name: "Sarama", absent: map[string]string{consumer: noConsumerProtocol}}, map[string]string{
 			classic: "sarama", cooperative: "sarama-cooperative",
 		}),
 		with(client{name: "kafka-go", absent: map[string]string{
-			cooperative: "eager assignors only", consumer: noConsumerProtocol, idempotence: "no idempotent producer",
+			cooperative: noCooperative, consumer: noConsumerProtocol, idempotence: "no idempotent producer",
 		}}, map[string]string{classic: "kafka-go"}),
 	}
 }
@@ -153,4 +159,92 @@ func tasks(program string, fixed ...string) func(address string) doer {
 			return exec.Command(program, append(fixed[:len(fixed):len(fixed)], "tasks", address)...)
 		}}
 	}
+}
+
+// pythons are confluent-kafka, and the clients that are written in Python.
+func pythons(t testing.TB) (confluent *client, others []*client) {
+	t.Helper()
+	python := filepath.Join(bring(t, "python"), "venv", "bin", "python")
+	eager := func(name, file string) *client {
+		path := filepath.Join(programs, file)
+		return &client{
+			name: name, doer: tasks(python, path), groups: map[string]func(s story.Seat) *exec.Cmd{classic: joins(python, path)},
+			absent: map[string]string{cooperative: noCooperative, consumer: noConsumerProtocol},
+		}
+	}
+	return librdkafka("confluent-kafka", python, filepath.Join(programs, "confluent.py")),
+		[]*client{eager("kafka-python", "kafka_python.py"), eager("aiokafka", "aio_kafka.py")}
+}
+
+// theRust is the rdkafka crate.
+func theRust(t testing.TB) *client {
+	t.Helper()
+	return librdkafka("rdkafka", filepath.Join(bring(t, "rust"), "worker"))
+}
+
+// librdkafka is a client that wraps it, and has all that it has.
+func librdkafka(name, program string, fixed ...string) *client {
+	with := func(strategy string) func(s story.Seat) *exec.Cmd {
+		return joins(program, append(fixed[:len(fixed):len(fixed)], strategy)...)
+	}
+	return &client{
+		name: name, doer: tasks(program, fixed...),
+		groups: map[string]func(s story.Seat) *exec.Cmd{
+			classic: with("range"), cooperative: with("cooperative-sticky"), consumer: with("consumer"),
+		},
+	}
+}
+
+func theKafkaJS(t testing.TB) *client {
+	t.Helper()
+	modules := "NODE_PATH=" + filepath.Join(bring(t, "node"), "node_modules")
+	const otherCodecs = "the codec comes in packages of others"
+	return &client{
+		name: "KafkaJS",
+		doer: tasks("env", modules, "node", filepath.Join(programs, "kafkajs.js")),
+		groups: map[string]func(s story.Seat) *exec.Cmd{
+			classic: joins("env", modules, "node", filepath.Join(programs, "kafkajs.js")),
+		},
+		absent: map[string]string{
+			"produce snappy": otherCodecs, "produce lz4": otherCodecs, "produce zstd": otherCodecs,
+			cooperative: noCooperative, consumer: noConsumerProtocol,
+		},
+	}
+}
+
+// java are the clients of Apache Kafka itself.
+func java(t testing.TB) []*client {
+	t.Helper()
+	var all []*client
+	for _, release := range javas {
+		jars := strings.TrimSpace(harness.Run(t, "", filepath.Join(peers, "jars"), release))
+		options := []string{
+			"-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", bring(t, "java", release) + ":" + filepath.Join(jars, "*"),
+		}
+		with := func(properties ...string) func(s story.Seat) *exec.Cmd {
+			return func(s story.Seat) *exec.Cmd {
+				cmd := joins("java", append(options[:len(options):len(options)], "GroupWorker")...)(s)
+				cmd.Args = append(cmd.Args, properties...)
+				return cmd
+			}
+		}
+		const assignor = "partition.assignment.strategy=org.apache.kafka.clients.consumer."
+		const session, heartbeat = "session.timeout.ms=3000", "heartbeat.interval.ms=300" // the broker chooses them for KIP-848
+		all = append(all, &client{
+			name: "Java", version: release,
+			doer: tasks("java", append(options[:len(options):len(options)], "TaskWorker")...),
+			groups: map[string]func(s story.Seat) *exec.Cmd{
+				classic:     with(assignor+"RangeAssignor", session, heartbeat),
+				cooperative: with(assignor+"CooperativeStickyAssignor", session, heartbeat),
+				consumer:    with("group.protocol=consumer"),
+			},
+		})
+	}
+	return all
+}
+
+// bring brings clients of a language from their registry and returns the folder that holds them.
+func bring(t testing.TB, language ...string) string {
+	t.Helper()
+	return strings.TrimSpace(harness.Run(t, "", filepath.Join(programs, "bring"), language...))
 }
