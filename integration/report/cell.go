@@ -81,8 +81,8 @@ func newBench(t testing.TB, address string) *bench {
 	)}
 }
 
-// try tries a cell with a worker of the client.
-func (b *bench) try(ctx context.Context, c *client, d doer, column column) error {
+// try tries a cell with a worker of the client; the suffix makes its topic another than that of the try before.
+func (b *bench) try(ctx context.Context, c *client, d doer, column column, suffix string) error {
 	if w, ok := d.(*worker); ok { // the start of a process is not the cell's
 		if err := w.ready(ctx); err != nil {
 			return err
@@ -92,7 +92,7 @@ func (b *bench) try(ctx context.Context, c *client, d doer, column column) error
 	defer cancel()
 	t := &trial{
 		address: b.address, client: c, doer: d, kafka: b.kafka, admin: kadm.NewClient(b.kafka),
-		topic: fmt.Sprintf("%s-%s", slug(c.id()), slug(column.name)),
+		topic: fmt.Sprintf("%s-%s", slug(c.id()), slug(column.name+suffix)),
 	}
 	return column.try(t, ctx)
 }
@@ -119,7 +119,7 @@ func eventually(ctx context.Context, done func() error) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not in time: %w", err)
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -1,7 +1,7 @@
 // Package report asks client libraries what works with a broker, and keeps the answers in docs/clients.md: a row for each
 // client, a column for each thing that clients do. Behind the tag compat, `make report` runs every cell against a fresh kbroker and
-// writes the page; what fails there is asked of Apache Kafka, too (3.9.2, or 4.3.0 for the groups of KIP-848). Without
-// KBROKER_REPORT the same test holds the page: a cell that it calls passed has to pass.
+// writes the page; what fails there is asked of Apache Kafka, too (3.9.2, or 4.3.0 for the groups of KIP-848). In `make compat`
+// the same test holds the page: a cell that it calls passed has to pass. KBROKER_REPORT=kcat,Java asks some clients only.
 //
 // The clients are driven by the workers of package story (integration/workers, integration/peers/clients), which besides
 // membership of a group know tasks: a worker that is started with the words `tasks ADDRESS` prints {"event":"ready"}, then reads a

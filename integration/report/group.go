@@ -195,7 +195,7 @@ func (g *group) leave(ctx context.Context) error {
 	select {
 	case <-m.exited:
 	case <-ctx.Done():
-		return fmt.Errorf("has not ended in time: %s", m.errors)
+		return fmt.Errorf("has not ended: %w: %s", ctx.Err(), m.errors)
 	}
 	if m.err != nil {
 		return fmt.Errorf("%w: %s", m.err, m.errors)

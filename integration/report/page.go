@@ -46,9 +46,10 @@ What the columns ask (` + "`integration/report`" + ` is the program):
 
 - *produce*: ten records in the codec, read back byte for byte, and the batch really was in that codec
 - *consume*: records in batches of every codec that the client has, with their keys, offsets and times
-- *group*: two members join one after the other and share four partitions; all that is written is shown; one leaves, and
-  the other takes over; when it has left, too, all is committed. *Eager* and *cooperative* are the classic protocol, and the broker must know the group by an assignor of
-  that kind; *KIP-848* is the consumer protocol. In the last two, the first member keeps half of the partitions throughout
+- *group*: two members join one after the other and share four partitions; all that is written is shown; one leaves, and the
+  other takes over; when that has left, too, all is committed. *Eager* and *cooperative* are the classic protocol, and the broker
+  must know the group by an assignor of that kind; *KIP-848* is the consumer protocol. In the last two, the first member keeps half
+  of the partitions throughout
 - *idempotence*: the records come from a producer with an id
 - *headers*: written and read
 - *times*: the offset of the first record that is not before a time

@@ -131,7 +131,7 @@ func (w *worker) await(ctx context.Context, last string) ([]event, error) {
 			}
 			all = append(all, e)
 		case <-ctx.Done():
-			err := fmt.Errorf("not done in time, %d events: %s", len(all), w.errors)
+			err := fmt.Errorf("%w after %d events: %s", ctx.Err(), len(all), w.errors)
 			w.close()
 			return nil, err
 		}
