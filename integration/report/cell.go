@@ -14,20 +14,16 @@ import (
 	"github.com/kbroker/kbroker/integration/harness"
 )
 
-// cellWithin bounds the test of one cell. Two processes start in that of a group, of which each may have as much.
-const (
-	cellWithin  = 15 * time.Second
-	groupWithin = 3 * cellWithin
-)
+// cellWithin bounds the test of one cell, or one step of it with a group; the start of a process is not counted.
+const cellWithin = 15 * time.Second
 
 // codecs are Kafka's, by their numbers.
 var codecs = []string{"none", "gzip", "snappy", "lz4", "zstd"}
 
 // column is something that clients do.
 type column struct {
-	name   string
-	within time.Duration
-	try    func(t *trial, ctx context.Context) error
+	name string
+	try  func(t *trial, ctx context.Context) error
 }
 
 // The columns that kcat and others do not offer.
@@ -40,21 +36,25 @@ const (
 // columns are those of the page, in its order.
 func columns() []column {
 	var all []column
-	add := func(name string, within time.Duration, try func(t *trial, ctx context.Context) error) {
-		all = append(all, column{name, within, try})
+	add := func(name string, try func(t *trial, ctx context.Context) error) {
+		all = append(all, column{name, func(t *trial, ctx context.Context) error {
+			ctx, cancel := context.WithTimeout(ctx, cellWithin)
+			defer cancel()
+			return try(t, ctx)
+		}})
 	}
 	for i, codec := range codecs {
-		add("produce "+codec, cellWithin, func(t *trial, ctx context.Context) error { return t.produce(ctx, i) })
+		add("produce "+codec, func(t *trial, ctx context.Context) error { return t.produce(ctx, i) })
 	}
-	add("consume", cellWithin, (*trial).consume)
+	add("consume", (*trial).consume)
 	for _, protocol := range []string{classic, cooperative, consumer} {
-		add(protocol, groupWithin, func(t *trial, ctx context.Context) error { return t.shareGroup(ctx, protocol) })
+		all = append(all, column{protocol, func(t *trial, ctx context.Context) error { return t.shareGroup(ctx, protocol) }})
 	}
-	add(idempotence, cellWithin, (*trial).idempotence)
-	add("headers", cellWithin, (*trial).headers)
-	add("times", cellWithin, (*trial).lookUp)
-	add(topics, cellWithin, (*trial).topics)
-	add(configs, cellWithin, (*trial).configs)
+	add(idempotence, (*trial).idempotence)
+	add("headers", (*trial).headers)
+	add("times", (*trial).lookUp)
+	add(topics, (*trial).topics)
+	add(configs, (*trial).configs)
 	return all
 }
 
@@ -88,8 +88,6 @@ func (b *bench) try(ctx context.Context, c *client, d doer, column column, suffi
 			return err
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, column.within)
-	defer cancel()
 	t := &trial{
 		address: b.address, client: c, doer: d, kafka: b.kafka, admin: kadm.NewClient(b.kafka),
 		topic: fmt.Sprintf("%s-%s", slug(c.id()), slug(column.name+suffix)),

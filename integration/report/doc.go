@@ -20,6 +20,7 @@
 //	alter TOPIC KEY VALUE
 //	configs TOPIC KEY        {"event":"config","value":"3600000"}
 //
+// A member of a group may print {"event":"ready"} before it joins, when its process takes long to start; that is not counted.
 // Every task goes through the API that the library's users have for it. What Kafka holds afterwards, and what it held before, is
 // looked at and written by franz-go. It must not know what brokers are made of.
 //

@@ -34,6 +34,7 @@ type member struct {
 	err    error // of Wait; read after exited
 
 	mu    sync.Mutex // guards what follows
+	ready bool       // it has said so
 	owns  []int32
 	least int                      // how few partitions it owned since it last was told to watch
 	shown map[int32]map[int64]bool // by partition
@@ -50,18 +51,21 @@ type group struct {
 
 // shareGroup: two members of the client share a topic, commit what they read, and one takes over when the other leaves.
 func (t *trial) shareGroup(ctx context.Context, protocol string) error {
-	if err := t.create(ctx, groupPartitions); err != nil {
-		return err
-	}
 	g := &group{trial: t, protocol: protocol, name: "group-" + t.topic}
 	defer g.end()
+	begin := func(name string) func(ctx context.Context) error {
+		return func(context.Context) error { return g.begin(ctx, name) } // not in the step's time
+	}
 	steps := []struct {
 		name string
 		run  func(ctx context.Context) error
 	}{
-		{"the first joins", func(ctx context.Context) error { return g.join(ctx, "first") }},
+		{"the topic", func(ctx context.Context) error { return t.create(ctx, groupPartitions) }},
+		{"the first starts", begin("first")},
+		{"the first joins", g.join},
 		{"it reads all", g.readAll},
-		{"the second joins", func(ctx context.Context) error { return g.join(ctx, "second") }},
+		{"the second starts", begin("second")},
+		{"the second joins", g.join},
 		{"they read all", g.readAll},
 		{"their group", g.described},
 		{"the first leaves", g.leave},
@@ -70,15 +74,18 @@ func (t *trial) shareGroup(ctx context.Context, protocol string) error {
 		{"all is committed", g.committed},
 	}
 	for _, s := range steps {
-		if err := s.run(ctx); err != nil {
+		step, cancel := context.WithTimeout(ctx, cellWithin)
+		err := s.run(step)
+		cancel()
+		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
 	return nil
 }
 
-// join starts a member and waits until the members share the partitions, each with one owner.
-func (g *group) join(ctx context.Context, name string) error {
+// begin starts a member, and waits for its word when the client's members say that they have started.
+func (g *group) begin(ctx context.Context, name string) error {
 	for _, m := range g.members {
 		m.watch()
 	}
@@ -87,6 +94,21 @@ func (g *group) join(ctx context.Context, name string) error {
 		return err
 	}
 	g.members = append(g.members, m)
+	if !g.client.announces {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, startWithin)
+	defer cancel()
+	return eventually(ctx, func() error {
+		if !m.isReady() {
+			return errors.Join(fmt.Errorf("%s does not start: %s", m.name, m.errors), m.alive())
+		}
+		return nil
+	})
+}
+
+// join waits until the members share the partitions, each with one owner.
+func (g *group) join(ctx context.Context) error {
 	if err := g.shared(ctx); err != nil {
 		return err
 	}
@@ -256,6 +278,8 @@ func (m *member) read(r io.Reader, parse reader) {
 		m.mu.Lock()
 		for _, e := range events {
 			switch e.Event {
+			case "ready":
+				m.ready = true
 			case "owns":
 				m.owns = e.Partitions
 				m.least = min(m.least, len(e.Partitions))
@@ -269,6 +293,12 @@ func (m *member) read(r io.Reader, parse reader) {
 		m.mu.Unlock()
 	}
 	_, _ = io.Copy(io.Discard, r) // after a line too long, so that the process goes on
+}
+
+func (m *member) isReady() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ready
 }
 
 func (m *member) owned() []int32 {

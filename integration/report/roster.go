@@ -33,6 +33,8 @@ type client struct {
 	doer func(address string) doer
 	// groups are its members of a group, by column; one that is not there is absent.
 	groups map[string]func(s story.Seat) *exec.Cmd
+	// announces says that its members print {"event":"ready"} before they join.
+	announces bool
 	// reader is made for each member; nil reads JSON.
 	reader func() reader
 	// absent are the columns that it does not offer, with reasons.
@@ -231,7 +233,7 @@ func java(t testing.TB) []*client {
 		const assignor = "partition.assignment.strategy=org.apache.kafka.clients.consumer."
 		const session, heartbeat = "session.timeout.ms=3000", "heartbeat.interval.ms=300" // the broker chooses them for KIP-848
 		all = append(all, &client{
-			name: "Java", version: release,
+			name: "Java", version: release, announces: true,
 			doer: tasks("java", append(options[:len(options):len(options)], "TaskWorker")...),
 			groups: map[string]func(s story.Seat) *exec.Cmd{
 				classic:     with(assignor+"RangeAssignor", session, heartbeat),
