@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -56,20 +57,20 @@ func (k kafkaGoTasks) consume(ctx context.Context, topic string, count int) ([]m
 	return list, nil
 }
 
-func (k kafkaGoTasks) lookUp(ctx context.Context, topic string, at time.Time) (int64, error) {
+func (k kafkaGoTasks) lookUp(ctx context.Context, topic string, at time.Time) (offset int64, err error) {
 	answer, err := k.client().ListOffsets(ctx, &kafka.ListOffsetsRequest{
 		Topics: map[string][]kafka.OffsetRequest{topic: {kafka.TimeOffsetOf(0, at)}},
 	})
 	if err != nil {
 		return 0, err
 	}
-	for _, p := range answer.Topics[topic] {
-		for offset := range p.Offsets {
-			return offset, p.Error
-		}
-		return 0, errors.Join(errors.New("no offset"), p.Error)
+	partitions := answer.Topics[topic]
+	if len(partitions) != 1 || len(partitions[0].Offsets) != 1 {
+		return 0, fmt.Errorf("offsets %+v", partitions)
 	}
-	return 0, errors.New("no partition")
+	for offset = range partitions[0].Offsets {
+	}
+	return offset, partitions[0].Error
 }
 
 func (k kafkaGoTasks) create(ctx context.Context, topic string, partitions int, configs map[string]string) error {

@@ -139,9 +139,16 @@ func (s saramaTasks) alter(_ context.Context, topic, key, value string) error {
 
 func (s saramaTasks) config(_ context.Context, topic, key string) (value string, err error) {
 	err = s.admin(func(a sarama.ClusterAdmin) error {
-		entries, err := a.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic, ConfigNames: []string{key}})
-		for _, e := range entries {
-			value = e.Value
+		answers, err := a.DescribeConfigs([]*sarama.ConfigResource{
+			{Type: sarama.TopicResource, Name: topic, ConfigNames: []string{key}},
+		}, sarama.DescribeConfigsOptions{})
+		for _, r := range answers {
+			if !errors.Is(r.ErrorCode, sarama.ErrNoError) {
+				return r.ErrorCode
+			}
+			for _, e := range r.Configs {
+				value = e.Value
+			}
 		}
 		return err
 	})
