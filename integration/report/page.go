@@ -37,6 +37,10 @@ A report card: what client libraries do with kbroker. Every cell is a test that 
 groups set to a few seconds; ` + "`make report`" + ` brings the clients from their registries, runs the tests and writes this page, and
 ` + "`make compat`" + ` fails when a cell that passed here does not pass any more.
 
+kcat, confluent-kafka (Python) and rdkafka (Rust) are librdkafka in three versions; franz-go, Sarama and kafka-go are written in Go;
+Java is Apache Kafka's own client; kafka-python and aiokafka are Python, KafkaJS is Node. kcat is Debian's package; the
+versions of the others are pinned in the repository.
+
 ✓ passed; ✗ failed, with what Apache Kafka does in the same test below; – not offered by this client, with the reason below.
 
 `
