@@ -51,6 +51,7 @@ planted: ## plant bugs into copies of the tree and see the fault tests catch eac
 	integration/planted/run
 
 compat: build ## run Apache Kafka's own programs against kbroker (brings a JDK, Maven and Kafka's jars when absent)
+	scripts/install-test-deps
 	scripts/install-test-deps compat
 	$(GO) test -count=1 -timeout 30m -parallel 3 -tags compat ./integration/compat ./integration/exact
 	$(GO) test -count=1 -timeout 20m -tags compat -run TestClients ./integration/report
