@@ -9,7 +9,7 @@ SEEDS ?= 200
 OUT ?= bin/kbroker
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test race simulate fuzz lint bench bench-cluster planted compat record cluster cluster-local clean docs
+.PHONY: help build run test race simulate fuzz lint bench bench-cluster planted compat record report cluster cluster-local clean docs
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -51,12 +51,19 @@ planted: ## plant bugs into copies of the tree and see the fault tests catch eac
 	integration/planted/run
 
 compat: build ## run Apache Kafka's own programs against kbroker (brings a JDK, Maven and Kafka's jars when absent)
+	scripts/install-test-deps
 	scripts/install-test-deps compat
 	$(GO) test -count=1 -timeout 30m -parallel 3 -tags compat ./integration/compat ./integration/exact
+	$(GO) test -count=1 -timeout 20m -tags compat -run TestClients ./integration/report
 
 record: ## write anew what Apache Kafka answers to the questions of integration/exact (needs what compat needs)
 	scripts/install-test-deps compat
 	KBROKER_RECORD=1 $(GO) test -count=1 -timeout 30m -tags compat -run TestRecording ./integration/exact
+
+report: build ## ask client libraries of many languages what works with kbroker, and write docs/clients.md
+	scripts/install-test-deps
+	scripts/install-test-deps compat
+	KBROKER_REPORT=write $(GO) test -count=1 -v -timeout 30m -tags compat -run TestClients ./integration/report
 
 cluster: ## start three ZooKeeper servers and three brokers with docker compose
 	docker compose up --build

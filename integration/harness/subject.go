@@ -53,10 +53,16 @@ func NeedConsumerProtocol(t testing.TB) {
 // peers folder is given relative to the test.
 func StartSubject(t testing.TB, peers string, config map[string]string) Subject {
 	t.Helper()
+	return StartRelease(t, peers, Release(), config)
+}
+
+// StartRelease is StartSubject for a release of Apache Kafka, or kbroker ("").
+func StartRelease(t testing.TB, peers, release string, config map[string]string) Subject {
+	t.Helper()
 	all := maps.Clone(quick)
 	maps.Copy(all, config)
 	var s Subject
-	switch release := Release(); {
+	switch {
 	case release == "":
 		return StartBroker(t, Options{Config: all})
 	case strings.HasPrefix(release, "3."):

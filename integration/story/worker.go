@@ -91,7 +91,7 @@ func start(t *testing.T, c Client, seat Seat, hear func(w *worker, e Event)) *wo
 func (w *worker) read(t *testing.T, c Client, out io.Reader, hear func(w *worker, e Event)) {
 	read := c.Read
 	if read == nil {
-		read = readJSON
+		read = ReadJSON
 	}
 	for lines := bufio.NewReader(out); ; {
 		line, err := lines.ReadString('\n')
@@ -122,7 +122,8 @@ func (w *worker) read(t *testing.T, c Client, out io.Reader, hear func(w *worker
 	}
 }
 
-func readJSON(line string) ([]Event, error) {
+// ReadJSON reads a line as the package's comment describes it; other lines are no events.
+func ReadJSON(line string) ([]Event, error) {
 	if !strings.HasPrefix(line, "{\"event\"") {
 		return nil, nil
 	}

@@ -42,6 +42,8 @@ public class GroupWorker implements ConsumerRebalanceListener {
       p.put(pair[0], pair[1]);
     }
     GroupWorker worker = new GroupWorker(p);
+    // For package report, which does not count how long a Java VM takes to come here.
+    System.out.println("{\"event\":\"ready\"}");
     Thread main = Thread.currentThread();
     // At SIGTERM the hook lets the consumer leave; without halt the exit code would be the signal's.
     Runtime.getRuntime().addShutdownHook(new Thread(() -> {

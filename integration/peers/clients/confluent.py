@@ -1,6 +1,7 @@
-"""A worker of package story for confluent-kafka, which is librdkafka.
+"""A worker of packages story and report for confluent-kafka, which is librdkafka.
 
 usage: python confluent.py STRATEGY ADDRESS TOPIC GROUP NAME
+       python confluent.py tasks ADDRESS
 STRATEGY: range (eager), cooperative-sticky, or consumer for the protocol of KIP-848
 """
 
@@ -10,6 +11,8 @@ import signal
 import sys
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+import confluent_tasks
 
 
 def tell(**event):
@@ -60,4 +63,7 @@ def main(strategy, address, topic, group, name):
     consumer.close()
 
 
-main(*sys.argv[1:])
+if sys.argv[1] == "tasks":
+    confluent_tasks.main(sys.argv[2])
+else:
+    main(*sys.argv[1:])

@@ -1,6 +1,7 @@
-"""A worker of package story for kafka-python.
+"""A worker of packages story and report for kafka-python.
 
 usage: python kafka_python.py ADDRESS TOPIC GROUP NAME
+       python kafka_python.py tasks ADDRESS
 """
 
 import faulthandler
@@ -12,6 +13,8 @@ import time
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
+
+import kafka_python_tasks
 
 
 def tell(**event):
@@ -68,4 +71,7 @@ def main(address, topic, group, name):
     consumer.close()
 
 
-main(*sys.argv[1:])
+if sys.argv[1] == "tasks":
+    kafka_python_tasks.main(sys.argv[2])
+else:
+    main(*sys.argv[1:])

@@ -1,8 +1,11 @@
-// A worker of package story for KafkaJS.
+// A worker of packages story and report for KafkaJS.
 // usage: node kafkajs.js ADDRESS TOPIC GROUP NAME
+//        node kafkajs.js tasks ADDRESS
 const { Kafka, logLevel } = require('kafkajs')
+const doTasks = require('./kafkajs_tasks')
 
-const [address, topic, groupId, clientId] = process.argv.slice(2)
+const forTasks = process.argv[2] === 'tasks'
+const [address, topic, groupId, clientId] = forTasks ? [process.argv[3], '', 'none', 'tasks'] : process.argv.slice(2)
 const tell = (event) => process.stdout.write(JSON.stringify(event) + '\n')
 
 const kafka = new Kafka({
@@ -45,4 +48,5 @@ async function main() {
 process.on('SIGTERM', () => {
   consumer.disconnect().then(() => process.exit(0), (e) => { console.error(e); process.exit(1) })
 })
-main().catch((e) => { console.error(e); process.exit(1) })
+const work = forTasks ? doTasks(kafka, tell) : main()
+work.catch((e) => { console.error(e); process.exit(1) })

@@ -1,7 +1,11 @@
-// Command golang is a worker of package story for the clients that are written in Go.
+// Command golang is a worker of package story, and of package report, for the clients that are written in Go.
 //
 // usage: golang CLIENT ADDRESS TOPIC GROUP NAME
-// CLIENT: franz-cooperative, franz-eager, franz-consumer (the protocol of KIP-848), sarama, kafka-go
+// CLIENT: franz-cooperative, franz-eager, franz-consumer (the protocol of KIP-848), sarama, sarama-cooperative, kafka-go
+//
+//	golang LIBRARY tasks ADDRESS
+//
+// LIBRARY: franz-go, sarama, kafka-go
 package main
 
 import (
@@ -27,7 +31,17 @@ type seat struct{ address, topic, group, name string }
 func main() {
 	workers := map[string]func(ctx context.Context, s seat) error{
 		"franz-cooperative": franzCooperative, "franz-eager": franzEager, "franz-consumer": franzConsumer,
-		"sarama": saramaWorker, "kafka-go": kafkaGoWorker,
+		"sarama": saramaEager, "sarama-cooperative": saramaCooperative, "kafka-go": kafkaGoWorker,
+	}
+	if len(os.Args) == 4 && os.Args[2] == "tasks" {
+		address := os.Args[3]
+		libraries := map[string]library{
+			"franz-go": franzTasks{address}, "sarama": saramaTasks{address}, "kafka-go": kafkaGoTasks{address},
+		}
+		if lib := libraries[os.Args[1]]; lib != nil {
+			doTasks(lib)
+			return
+		}
 	}
 	if len(os.Args) != 6 || workers[os.Args[1]] == nil {
 		fmt.Fprintln(os.Stderr, "usage: golang CLIENT ADDRESS TOPIC GROUP NAME")
