@@ -18,9 +18,10 @@ import (
 // roundTrips sends the same frame again and again and reads the answers, with several in flight.
 func roundTrips(b *testing.B, h Handler, inFlight int, answer int64) {
 	l := listenTCP(b)
+	limits := DefaultLimits()
 	s := New(Options{
 		Listeners: []Listener{{Name: "PLAINTEXT", Listener: l}}, Handler: h,
-		Limits: DefaultLimits, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(),
+		Limits: func() *Limits { return limits }, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(),
 	})
 	go func() { _ = s.Serve() }()
 	c, err := net.Dial("tcp", l.Addr().String())

@@ -27,7 +27,7 @@ type conn struct {
 	info   Conn
 	server *Server
 	socket net.Conn
-	quick  socket.Quick // socket, for small messages
+	quick  *socket.Quick // socket, for small messages
 	in     *bufio.Reader
 	header protocol.RequestHeader // of the last call: keeps its client id's string
 	ctx    context.Context        // ends when the peer is gone, or Shutdown ran out of time
@@ -52,11 +52,10 @@ type conn struct {
 }
 
 func newConn(s *Server, listener, host string, nc net.Conn) *conn {
-	c := &conn{server: s, socket: nc, idleSince: time.Now()}
+	c := &conn{server: s, socket: nc, quick: socket.New(nc), idleSince: time.Now()}
 	c.info.Listener, c.info.RemoteHost = listener, host
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	c.changed.L = &c.mu
-	c.quick.Of(nc)
 	c.in = bufio.NewReaderSize(c, readBuffer)
 	return c
 }

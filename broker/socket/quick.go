@@ -9,48 +9,44 @@
 // It knows connections and nothing of what goes over them.
 package socket
 
-import "net"
+import (
+	"io"
+	"net"
+)
 
 // small is the size up to which a message is read or written so. A larger one takes long enough to be copied that the
 // runtime had better know.
 const small = 4 << 10
 
 // Quick reads and writes a connection. One goroutine may read while another writes. Everything else, deadlines and
-// closing included, stays with the connection. It must not be copied.
+// closing included, stays with the connection.
 type Quick struct {
-	conn net.Conn
-	// fast is what there is for small messages, all of it in one piece of memory: a connection that was idle finds nothing of
-	// itself in the processor's cache.
-	fast fast
+	conn   net.Conn
+	reader io.Reader // of small messages
+	writer io.Writer
 }
 
 // New makes a Quick of any connection; of what is no TCP connection it is the plain one.
 func New(conn net.Conn) *Quick {
-	q := new(Quick)
-	q.Of(conn)
-	return q
-}
-
-// Of is New for a Quick that is a part of something else.
-func (q *Quick) Of(conn net.Conn) {
-	q.conn = conn
+	q := &Quick{conn: conn, reader: conn, writer: conn}
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		q.fast.of(tcp)
+		q.reader, q.writer = plainOrQuick(tcp)
 	}
+	return q
 }
 
 // Read implements io.Reader.
 func (q *Quick) Read(p []byte) (int, error) {
-	if len(p) > small || !q.fast.able() {
+	if len(p) > small {
 		return q.conn.Read(p)
 	}
-	return q.fast.read(p)
+	return q.reader.Read(p)
 }
 
 // Write implements io.Writer.
 func (q *Quick) Write(p []byte) (int, error) {
-	if len(p) > small || !q.fast.able() {
+	if len(p) > small {
 		return q.conn.Write(p)
 	}
-	return q.fast.write(p)
+	return q.writer.Write(p)
 }

@@ -8,62 +8,48 @@ import (
 	"unsafe"
 )
 
-// fast is both directions of a connection. Each has its state to itself, since both are used at once.
-type fast struct {
-	raw     syscall.RawConn // nil: there is no fast way
-	in, out direction
+// plainOrQuick makes the two directions of a connection. Each has its state to itself, since both are used at once.
+func plainOrQuick(conn *net.TCPConn) (io.Reader, io.Writer) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return conn, conn // it is closed; let whoever reads find that
+	}
+	in, out := &direction{raw: raw}, &direction{raw: raw}
+	in.try, out.try = in.receive, out.transmit
+	return reader{in}, writer{out}
 }
 
 // direction is one way of a connection, and the call that is under way on it.
 type direction struct {
+	raw  syscall.RawConn
 	try  func(fd uintptr) bool // made once: the runtime calls it when there may be something to do
 	rest []byte
 	done int
 	err  syscall.Errno
 }
 
-func (f *fast) of(conn *net.TCPConn) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return // it is closed; let whoever reads find that
-	}
-	f.raw = raw
-	f.in.try, f.out.try = f.in.receive, f.out.transmit
-}
+type (
+	reader struct{ *direction }
+	writer struct{ *direction }
+)
 
-func (f *fast) able() bool { return f.raw != nil }
-
-func (f *fast) read(p []byte) (int, error) {
+// Read implements io.Reader.
+func (r reader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	d := &f.in
-	d.rest, d.done, d.err = p, 0, 0
-	err := f.raw.Read(d.try)
-	d.rest = nil
+	r.rest, r.done, r.err = p, 0, 0
+	err := r.raw.Read(r.try)
+	r.rest = nil
 	switch {
 	case err != nil:
 		return 0, err
-	case d.err != 0:
-		return 0, os.NewSyscallError("read", d.err)
-	case d.done == 0:
+	case r.err != 0:
+		return 0, os.NewSyscallError("read", r.err)
+	case r.done == 0:
 		return 0, io.EOF
 	}
-	return d.done, nil
-}
-
-func (f *fast) write(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	d := &f.out
-	d.rest, d.done, d.err = p, 0, 0
-	err := f.raw.Write(d.try)
-	d.rest = nil
-	if err == nil && d.err != 0 {
-		err = os.NewSyscallError("write", d.err)
-	}
-	return d.done, err
+	return r.done, nil
 }
 
 // receive makes one call, and reports whether there was something to read or to tell.
@@ -71,6 +57,20 @@ func (d *direction) receive(fd uintptr) bool {
 	n, again := d.call(syscall.SYS_READ, fd)
 	d.done = n
 	return !again
+}
+
+// Write implements io.Writer.
+func (w writer) Write(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	w.rest, w.done, w.err = p, 0, 0
+	err := w.raw.Write(w.try)
+	w.rest = nil
+	if err == nil && w.err != 0 {
+		err = os.NewSyscallError("write", w.err)
+	}
+	return w.done, err
 }
 
 // transmit writes until all is written, the socket is full, or the peer is gone.
