@@ -59,7 +59,7 @@ func knownOfKRaft() map[string]string {
 		"DescribeGroups @.AuthorizedOperations":                                                                           "it answers as Kafka 3.9 does, whose groups have no settings",
 		"ConsumerGroupHeartbeat, an older epoch @.ErrorMessage":                                                           "Kafka 4.3 begins with epoch 2",
 		"ConsumerGroupHeartbeat, a newer epoch @.ErrorMessage":                                                            "the same",
-		"OffsetCommit of a consumer in an old epoch @.ErrorCode":                                                          "Kafka 4.3 takes a commit of the epoch before while the member keeps the partition (KIP-1251)",
+		"OffsetCommit of a consumer in an old epoch @.ErrorCode":                                                          "Kafka 4.3 takes a commit of the epoch before while the member keeps the partition",
 		"ConsumerGroupDescribe with a member without subscription @.Assignment.TopicPartitions":                           "what a member has still to give up is told by Kafka 4.3 as its own",
 		"DescribeTopicPartitions 4 @.AuthorizedOperations":                                                                "Kafka's authorizer has no resource without a name",
 		"DescribeTopicPartitions: nothing in @.AuthorizedOperations":                                                      "the same",
