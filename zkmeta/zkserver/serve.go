@@ -59,10 +59,11 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("start zookeeper server: %w", err)
 	}
 	s.armExpiry()
+	nodes, sessions := len(s.tree.nodes), len(s.sessions) // they have an owner from here on
 	s.running.Go(s.own)
 	s.running.Go(s.accept)
 	s.log.Info("zookeeper server started", zap.Stringer("address", s.Addr()),
-		zap.String("file", o.Path), zap.Int("nodes", len(s.tree.nodes)), zap.Int("sessions", len(s.sessions)))
+		zap.String("file", o.Path), zap.Int("nodes", nodes), zap.Int("sessions", sessions))
 	return s, nil
 }
 
