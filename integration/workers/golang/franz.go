@@ -35,6 +35,8 @@ func franz(ctx context.Context, s seat, options ...kgo.Opt) error {
 		kgo.SeedBrokers(strings.Split(s.address, ",")...), kgo.MetadataMinAge(250 * time.Millisecond), kgo.ConsumerGroup(s.group), kgo.ConsumeTopics(s.topic), kgo.ClientID(s.name),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.SessionTimeout(sessionTimeout), kgo.HeartbeatInterval(heartbeatInterval),
 		kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(), kgo.FetchMaxWait(heartbeatInterval),
+		// By its default the library asks a coordinator that is gone for committed offsets for 30 s before it looks for the next.
+		kgo.RetryTimeout(sessionTimeout),
 		kgo.OnPartitionsAssigned(func(_ context.Context, c *kgo.Client, partitions map[string][]int32) {
 			t.change(generation(c), partitions[s.topic], nil)
 		}),
