@@ -1,9 +1,6 @@
 package storage
 
-import (
-	"runtime"
-	"time"
-)
+import "time"
 
 // What a cleaning does between two looks at the clock, and between two offers of the core.
 const (
@@ -14,9 +11,11 @@ const (
 	longestTurn  = 2 * time.Millisecond
 )
 
-// yielder offers the core, again and again, to whoever waits for it while a thread of the cleaner computes. Kernels let
-// a thread that does not wait by itself go on for milliseconds, and Go's scheduler a goroutine, while a request needs the
-// core for some hundredths of one.
+// yielder offers the core, again and again, to the threads that wait for it while one of the cleaner's computes. Kernels let
+// a thread that does not wait by itself go on for milliseconds, while a request needs the core for some hundredths of one.
+//
+// It offers nothing to Go's scheduler (runtime.Gosched): behind goroutines that compute, as those of a busy broker do, the cleaner
+// would wait for 10 ms each time, and hardly clean any more.
 //
 // On a machine that is busy with others an offer takes long. The thread then works for a part of the time that it waited
 // before it offers the core again, so that a fifth is left to it beside one of them: offering at the same rate would
@@ -37,7 +36,6 @@ func (y *yielder) worked(bytes int) {
 	if offered.Sub(y.began) < y.turn {
 		return
 	}
-	runtime.Gosched()
 	yieldCore()
 	y.began = time.Now()
 	y.turn = turnAfter(y.began.Sub(offered))
