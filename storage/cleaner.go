@@ -38,6 +38,7 @@ type CleanerSettings struct {
 //	cleaner_filter.go    what is kept of a batch
 //	cleaner_write.go     the copy
 //	cleaner_swap.go      the copy in the place of the original, whatever crashes
+//	cleaner_yield.go     how it stays out of the way of requests
 //	cleaner_throttle.go  cleaner_stats.go
 type cleaner struct {
 	m        *Manager
@@ -103,16 +104,20 @@ func (c *cleaner) thread(ctx context.Context, number int) {
 
 // cleanerThread is what a thread keeps between cleanings: its map and its buffers.
 type cleanerThread struct {
-	c      *cleaner
-	number int
-	keys   keyMap
-	hashed []keySlot // keys of the batch at hand, with their offsets
-	in     batchReader
-	out    []byte
+	c       *cleaner
+	number  int
+	keys    keyMap
+	hashed  []keySlot // keys of the batch at hand, with their offsets
+	in      batchReader
+	out     []byte
+	rebuilt []byte // memory of the batches that are written anew
+	yield   yielder
 }
 
 // rest gives the memory back, which may be much.
-func (t *cleanerThread) rest() { t.keys, t.hashed, t.in, t.out = keyMap{}, nil, batchReader{}, nil }
+func (t *cleanerThread) rest() {
+	t.keys, t.hashed, t.in, t.out, t.rebuilt = keyMap{}, nil, batchReader{}, nil, nil
+}
 
 // cleanDirtiest cleans the dirtiest log and reports whether there was one and it went well.
 func (t *cleanerThread) cleanDirtiest(ctx context.Context) bool {

@@ -21,6 +21,7 @@ func (t *cleanerThread) clean(ctx context.Context, d *dirtyLog, now time.Time) (
 		return done, err
 	}
 	buffer := settings.IOBufferSize / max(settings.Threads, 1) / 2
+	t.in.yield = &t.yield
 	t.in.reset(buffer, func(ctx context.Context, bytes int) error { return t.charge(ctx, &done.bytesRead, bytes) })
 	if cap(t.out) != max(buffer, minIOBuffer) {
 		t.out = make([]byte, 0, max(buffer, minIOBuffer))
@@ -176,12 +177,14 @@ func (t *cleanerThread) mapRecords(e *scannedEntry, first int64) error {
 		}
 		high, low := t.keys.hash(r.Key)
 		t.hashed = append(t.hashed, keySlot{high, low, r.Offset})
+		t.yield.worked(recordWork)
 	}
 	for _, h := range t.hashed {
 		if t.keys.full() {
 			return errMapFull
 		}
 		t.keys.put(h.high, h.low, h.next)
+		t.yield.worked(recordWork)
 	}
 	return it.Err()
 }
@@ -207,7 +210,7 @@ func (t *cleanerThread) newCleaning(d *dirtyLog, all, copied []*segment, config 
 		return nil, err
 	}
 	c.filter = batchFilter{
-		keys: &t.keys, txns: newTxnTracker(aborted), last: d.log.lastRecords(), done: done,
+		keys: &t.keys, yield: &t.yield, out: &t.rebuilt, txns: newTxnTracker(aborted), last: d.log.lastRecords(), done: done,
 		now: now.UnixMilli(), horizon: addMillis(now.UnixMilli(), config.DeleteRetention),
 	}
 	if clean := segmentsIn(all, all[0].base, d.first); len(clean) > 0 {

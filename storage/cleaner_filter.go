@@ -28,6 +28,9 @@ type batchFilter struct {
 	keep []bool       // by record of the batch at hand
 	seen []seenRecord // the same before they were looked for
 	done *cleaned
+	// out is memory for a batch that is made anew, void when the next one is; a piece for each would keep the garbage collector busy.
+	out   *[]byte
+	yield *yielder
 }
 
 // filtered is what is left of an entry. No bytes: nothing.
@@ -40,7 +43,7 @@ type filtered struct {
 	ended        *abortedTxn // that the entry, which stays, ends
 }
 
-// filter looks at an entry. The result may alias it.
+// filter looks at an entry. The result may alias it, and is void when the next one is filtered.
 func (f *batchFilter) filter(e *scannedEntry) (filtered, error) {
 	var kept filtered
 	var err error
@@ -143,8 +146,10 @@ func (f *batchFilter) choose(entry []byte, deletes bool) (records, kept, tombsto
 	for it.Next() {
 		r := it.Record()
 		f.seen = append(f.seen, f.see(&r, deletes))
+		f.yield.worked(recordWork)
 	}
 	for i := range f.seen {
+		f.yield.worked(recordWork)
 		s := &f.seen[i]
 		keep := s.fate == stays || s.fate == ifNewest && s.offset >= f.keys.get(s.high, s.low)
 		f.keep = append(f.keep, keep)
@@ -193,6 +198,7 @@ func (f *batchFilter) see(r *record.Record, deletes bool) seenRecord {
 // rebuild makes a batch of those records that keep names, at its offsets, and gives it a delete horizon if told to.
 func (f *batchFilter) rebuild(b record.Batch, mark bool, keep func(i int) bool) (filtered, error) {
 	n := record.NewBuilderLike(b, record.DefaultLevel(b.Codec()))
+	n.Into(*f.out)
 	if mark {
 		n.SetDeleteHorizon(f.horizon)
 	}
@@ -201,7 +207,9 @@ func (f *batchFilter) rebuild(b record.Batch, mark bool, keep func(i int) bool) 
 		defer it.Close()
 		for i := 0; it.Next(); i++ {
 			if keep(i) {
-				n.AppendRecord(it.Record())
+				r := it.Record()
+				n.AppendRecord(r)
+				f.yield.worked(len(r.Value))
 			}
 		}
 		err = it.Err()
@@ -213,6 +221,8 @@ func (f *batchFilter) rebuild(b record.Batch, mark bool, keep func(i int) bool) 
 	if err != nil {
 		return filtered{}, err
 	}
+	*f.out = built
+	f.yield.worked(len(built))
 	return filtered{bytes: built, last: built.LastOffset(), maxTimestamp: built.MaxTimestamp(), records: n.Count(), changed: true}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"io"
 
 	"go.uber.org/zap"
 
@@ -15,12 +16,13 @@ import (
 const minIOBuffer = 16 << 10
 
 // batchReader reads the entries of segments in order, whole. Its buffer grows to what a large batch takes, and shrinks
-// again with the next segment.
+// again with the next cleaning.
 type batchReader struct {
 	buf  []byte
 	size int // of the buffer when no batch asks for more
 	// charge is called for bytes that were read, and may wait or fail.
 	charge func(ctx context.Context, bytes int) error
+	yield  *yielder
 }
 
 func (r *batchReader) reset(size int, charge func(ctx context.Context, bytes int) error) {
@@ -47,7 +49,7 @@ func (r *batchReader) each(ctx context.Context, s *segment, position, next int64
 		return err
 	}
 	defer s.log.dir.files.release(s)
-	if len(r.buf) != r.size {
+	if len(r.buf) < r.size {
 		r.buf = make([]byte, r.size)
 	}
 	size, last, have := s.size.Load(), s.base-1, 0
@@ -56,7 +58,7 @@ func (r *batchReader) each(ctx context.Context, s *segment, position, next int64
 			return err
 		}
 		// What is left of the last reading is at the front.
-		n, err := file.ReadAt(r.buf[have:min(int64(len(r.buf)), size-position)], position+int64(have))
+		n, err := r.fill(file, r.buf[have:min(int64(len(r.buf)), size-position)], position+int64(have))
 		if have += n; err != nil {
 			return fmt.Errorf("read segment %d at %d: %w", s.base, position, err)
 		}
@@ -83,6 +85,7 @@ func (r *batchReader) each(ctx context.Context, s *segment, position, next int64
 			if err := visit(&e); err != nil {
 				return err
 			}
+			r.yield.worked(recordWork)
 			last, position, rest = e.last, position+int64(len(e.bytes)), rest[len(e.bytes):]
 			if position == size {
 				return nil
@@ -90,6 +93,17 @@ func (r *batchReader) each(ctx context.Context, s *segment, position, next int64
 		}
 	}
 	return nil
+}
+
+// fill reads p full, in pieces.
+func (r *batchReader) fill(file io.ReaderAt, p []byte, position int64) (n int, err error) {
+	for n < len(p) && err == nil {
+		read := 0
+		read, err = file.ReadAt(p[n:min(n+pieceSize, len(p))], position+int64(n))
+		n += read
+		r.yield.worked(read)
+	}
+	return n, err
 }
 
 // keep moves what is left to the front of the buffer, with room for an entry of the wanted size.

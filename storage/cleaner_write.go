@@ -108,10 +108,15 @@ func (w *cleanedWriter) flush(ctx context.Context) error {
 
 func (w *cleanedWriter) write(ctx context.Context, p []byte) error {
 	s := w.current()
-	if err := s.write(p); err != nil {
-		return err
+	for rest := p; len(rest) > 0; {
+		piece := rest[:min(len(rest), pieceSize)]
+		if err := s.write(piece); err != nil {
+			return err
+		}
+		s.size.Add(int64(len(piece)))
+		rest = rest[len(piece):]
+		w.c.t.yield.worked(len(piece))
 	}
-	s.size.Add(int64(len(p)))
 	if err := s.spillIndexes(); err != nil {
 		return err
 	}

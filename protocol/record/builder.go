@@ -88,6 +88,16 @@ func NewBuilderLike(b Batch, level int) *Builder {
 	return n
 }
 
+// Into makes the builder write into the memory of p, as far as that goes; the batch is void once p is used again. It
+// must come before the first record.
+func (n *Builder) Into(p []byte) {
+	if n.count > 0 {
+		n.fail(fmt.Errorf("change the memory after %d records", n.count))
+		return
+	}
+	n.out.b = append(p[:0], n.out.b...)
+}
+
 // SetDeleteHorizon makes the base timestamp a delete horizon in milliseconds
 // (KIP-534). It must come before the first record.
 func (n *Builder) SetDeleteHorizon(horizon int64) {

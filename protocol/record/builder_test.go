@@ -203,3 +203,35 @@ func TestMarkers(t *testing.T) {
 		t.Error("a data batch has a marker")
 	}
 }
+
+// TestBuilderWritesIntoGivenMemory: what is built is the same, and is there when there is room.
+func TestBuilderWritesIntoGivenMemory(t *testing.T) {
+	for _, codec := range []Codec{None, Gzip, Snappy, LZ4, Zstd} {
+		build := func(memory []byte) Batch {
+			n := NewBuilder(BatchOptions{Codec: codec, Level: DefaultLevel(codec)})
+			if memory != nil {
+				n.Into(memory)
+			}
+			n.Append(1, []byte("key"), bytes.Repeat([]byte("value"), 100))
+			b, err := n.Build()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		want := build(nil)
+		memory := bytes.Repeat([]byte{0xff}, 4096)
+		if got := build(memory); !bytes.Equal(got, want) || &got[0] != &memory[0] {
+			t.Errorf("codec %v: another batch, or at another place", codec)
+		}
+		if got := build(make([]byte, 3)); !bytes.Equal(got, want) {
+			t.Errorf("codec %v: another batch where there is too little room", codec)
+		}
+	}
+	n := NewBuilder(BatchOptions{})
+	n.Append(1, nil, nil)
+	n.Into(nil)
+	if _, err := n.Build(); err == nil {
+		t.Error("the memory was changed with a record in it")
+	}
+}
