@@ -81,16 +81,19 @@ func (l *leaderEpochs) assign(epoch int32, start int64) {
 	l.dirty = true
 }
 
-// truncateEnd drops the epochs that start at offset or above.
-func (l *leaderEpochs) truncateEnd(offset int64) {
+// truncateEnd drops the epochs that start at offset or above, and tells whether there were any. Before anything is appended
+// there they must be out of the file, too: a recovery would take them for those of the new records.
+func (l *leaderEpochs) truncateEnd(offset int64) (dropped bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := len(l.entries)
 	for n > 0 && l.entries[n-1].start >= offset {
 		n--
 	}
-	l.dirty = l.dirty || n < len(l.entries)
+	dropped = n < len(l.entries)
+	l.dirty = l.dirty || dropped
 	l.entries = l.entries[:n]
+	return dropped
 }
 
 // truncateStart makes the epochs begin at offset: the one that holds it starts there.

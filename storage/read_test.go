@@ -7,9 +7,11 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/kbroker/kbroker/protocol/record"
+	"github.com/kbroker/kbroker/storage/vfs"
 )
 
 func TestReadKeepsToItsBounds(t *testing.T) {
@@ -228,5 +230,46 @@ func TestEndOffsetsOfEpochsFollowTruncationAndStart(t *testing.T) {
 	}
 	if err := l.AssignEpoch(-1, 0); err == nil {
 		t.Error("a negative epoch was taken")
+	}
+}
+
+// TestEpochWithoutRecordsDoesNotComeBack: a leader appended nothing in its epoch, then took records of an older epoch from another,
+// and was killed.
+func TestEpochWithoutRecordsDoesNotComeBack(t *testing.T) {
+	var killed atomic.Bool
+	mem, c := vfs.NewMem(), testConfig()
+	c.SegmentBytes = 100 // one batch each; a flush of sealed segments writes the file of epochs
+	m, l := openLog(t, testOptions(vfs.NewFault(mem, func(vfs.Op, string) error {
+		if killed.Load() {
+			return errors.New("killed")
+		}
+		return nil
+	}), c, "/data"))
+	for i := range int64(2) {
+		if _, err := appendAs(l, plain(t, i, "v"), 1, FromClient); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.AssignEpoch(3, 2); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.TruncateTo(2); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := appendAs(l, plain(t, 2, "v"), 1, FromClient); err != nil {
+		t.Fatal(err)
+	}
+	killed.Store(true)
+	_ = m.Close() // it cannot do anything any more
+	m, l = openLog(t, testOptions(mem, c, "/data"))
+	defer mustClose(t, m)
+	if epoch, end := l.EndOffsetFor(3); epoch != -1 {
+		t.Errorf("epoch 3 is answered with %d, which ends at %d", epoch, end)
+	}
+	if epoch, end := l.EndOffsetFor(1); epoch != 1 || end != 3 {
+		t.Errorf("epoch 1 is answered with %d, which ends at %d of %d", epoch, end, l.LogEndOffset())
 	}
 }

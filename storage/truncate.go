@@ -25,9 +25,8 @@ func (l *Log) TruncateTo(offset int64) error {
 	}
 	if end := l.end.Load(); offset >= end {
 		// A leader that appended nothing may have left an epoch at the end.
-		l.epochs.truncateEnd(end)
 		l.touched.Store(true)
-		return nil
+		return l.failed("truncate", l.dropEpochs(end))
 	}
 	l.logger().Info("truncating", zap.Int64("offset", offset), zap.Int64("log_end_offset", l.end.Load()))
 	if (*l.segments.Load())[0].base > offset {
@@ -92,11 +91,18 @@ func (l *Log) truncate(offset int64) error {
 		return err
 	}
 	l.cut.Store(true)
-	l.epochs.truncateEnd(offset)
-	if err := l.rewindProducers(offset); err != nil {
+	if err := l.dropEpochs(offset); err != nil {
 		return err
 	}
-	return nil
+	return l.rewindProducers(offset)
+}
+
+// dropEpochs drops the epochs that start at offset or above, durably.
+func (l *Log) dropEpochs(offset int64) error {
+	if !l.epochs.truncateEnd(offset) {
+		return nil
+	}
+	return l.epochs.save(l, true)
 }
 
 func (l *Log) truncateFully(offset int64) error {

@@ -90,7 +90,8 @@ func (e *editor) merge(t *Topic) {
 	if existed {
 		known = old.Partitions
 	}
-	next := &Topic{Name: t.Name, ID: t.ID, Partitions: mergePartitions(known, t.Partitions)}
+	same := existed && old.ID == t.ID && t.ID != [16]byte{}
+	next := &Topic{Name: t.Name, ID: t.ID, Partitions: mergePartitions(known, t.Partitions, same)}
 	for i := range t.Partitions {
 		p := &t.Partitions[i]
 		if p.Leader != LeaderDeleting {
@@ -142,24 +143,31 @@ func samePlaces(a, b *Topic) bool {
 	})
 }
 
-// mergePartitions lays the told partitions over the known ones, both of which stay as they are.
-func mergePartitions(known, told []Partition) []Partition {
+// mergePartitions lays the told partitions over the known ones, both of which stay as they are. Within the same topic what is
+// known stays where it is newer: a controller that was not answered says what it said again on another connection, and goes on, while
+// the first one may still bring it. (Kafka takes whatever comes last.)
+func mergePartitions(known, told []Partition, sameTopic bool) []Partition {
 	told = slices.Clone(told)
 	slices.SortStableFunc(told, func(a, b Partition) int { return cmp.Compare(a.Index, b.Index) })
 	merged := make([]Partition, 0, max(len(known), len(told)))
 	for len(known) > 0 || len(told) > 0 {
+		var had *Partition
 		switch {
 		case len(told) == 0 || len(known) > 0 && known[0].Index < told[0].Index:
 			merged, known = append(merged, known[0]), known[1:]
 			continue
 		case len(known) > 0 && known[0].Index == told[0].Index:
-			known = known[1:]
+			had, known = &known[0], known[1:]
 		}
 		// Of a partition told twice the later word counts.
 		for len(told) > 1 && told[1].Index == told[0].Index {
 			told = told[1:]
 		}
-		if told[0].Leader != LeaderDeleting {
+		switch {
+		case told[0].Leader == LeaderDeleting:
+		case sameTopic && had != nil && had.PartitionEpoch > told[0].PartitionEpoch:
+			merged = append(merged, *had)
+		default:
 			merged = append(merged, told[0])
 		}
 		told = told[1:]

@@ -280,3 +280,37 @@ func TestPlacementChangesOnlyWithTopicsAndRacks(t *testing.T) {
 	apply("deleted", true, Update{Topics: []Topic{{Name: "t", Partitions: []Partition{{Index: 0, Leader: LeaderDeleting}, {Index: 1, Leader: LeaderDeleting}}}}})
 	apply("nothing of it", false, Update{Topics: []Topic{{Name: "t", Partitions: []Partition{{Index: 0, Leader: LeaderDeleting}}}}})
 }
+
+// TestWhatIsOlderIsNotHeard: a request that a controller has given up and repeated may come after the next ones.
+func TestWhatIsOlderIsNotHeard(t *testing.T) {
+	at := func(epoch, leader int32) Partition {
+		p := partition(0, leader)
+		p.PartitionEpoch = epoch
+		return p
+	}
+	for _, test := range []struct {
+		name       string
+		told       Topic
+		want       int32 // leader
+		wantAbsent bool
+	}{
+		{"older", topic("a", 1, at(4, 3)), 1, false},
+		{"the same", topic("a", 1, at(5, 3)), 3, false},
+		{"newer", topic("a", 1, at(6, 3)), 3, false},
+		{"a topic made again", topic("a", 2, at(0, 3)), 3, false},
+		{"of a controller that knows no ids", Topic{Name: "a", Partitions: []Partition{at(0, 3)}}, 3, false},
+		{"deleted", topic("a", 1, at(4, LeaderDeleting)), 0, true},
+	} {
+		c := NewCache("")
+		c.Apply(Update{Topics: []Topic{topic("a", 1, at(5, 1))}})
+		c.Apply(Update{Topics: []Topic{test.told}})
+		a, there := c.Load().Topic("a")
+		if there == test.wantAbsent {
+			t.Errorf("%s: there: %t", test.name, there)
+			continue
+		}
+		if there && a.Partitions[0].Leader != test.want {
+			t.Errorf("%s: leader %d, want %d", test.name, a.Partitions[0].Leader, test.want)
+		}
+	}
+}

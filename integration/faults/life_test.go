@@ -77,6 +77,32 @@ func cutUntilDeposed(t *testing.T, c *cluster.Cluster, n *cluster.Node) (heal fu
 	return func() { c.FromZooKeeper(n, whole) }
 }
 
+// awaitTold waits until the brokers but one have heard who leads partition 0 now: until then they follow the leader before, which
+// may rightly acknowledge what they have.
+func awaitTold(t *testing.T, c *cluster.Cluster, deposed *cluster.Node) {
+	t.Helper()
+	want := c.State(t, topic, 0)
+	for _, n := range c.Others(deposed) {
+		client := harness.NewClient(t, n.Address())
+		harness.Eventually(t, failover, func() error {
+			q := kmsg.NewPtrMetadataRequest()
+			mt := kmsg.NewMetadataRequestTopic()
+			mt.Topic = kmsg.StringPtr(topic)
+			q.Topics = append(q.Topics, mt)
+			r, err := q.RequestWith(harness.Context(t), client.Broker(int(n.ID)))
+			if err != nil {
+				return err
+			}
+			for _, p := range r.Topics[0].Partitions {
+				if p.Partition == 0 && p.LeaderEpoch < want.LeaderEpoch {
+					return fmt.Errorf("broker %d knows of leader epoch %d, not of %d", n.ID, p.LeaderEpoch, want.LeaderEpoch)
+				}
+			}
+			return nil
+		})
+	}
+}
+
 // losesSession lets a leader lose its session and asks it, as a client that has not heard, to write with acks=all: it must not
 // acknowledge. When it is back it has a new epoch, refuses its old one and the controller's, and is in sync again.
 func losesSession(lose func(t *testing.T, c *cluster.Cluster, n *cluster.Node) func()) func(*testing.T, *cluster.Cluster) {
@@ -90,6 +116,7 @@ func losesSession(lose func(t *testing.T, c *cluster.Cluster, n *cluster.Node) f
 			}
 			return nil
 		})
+		awaitTold(t, c, n)
 		answered := make(chan *kmsg.ProduceResponse, 1)
 		conn := dial(t, n)
 		go func() { answered <- writeAll(t, conn, "written to the deposed leader") }()
