@@ -118,6 +118,7 @@ func electsUnclean(c *commands, k *cluster.Cluster) {
 		})
 	}
 	awaitLeader(-1)
+	c.refused("consume risky --until-end --timeout 5s", 1, "a partition has no leader")
 	third.Restart(c.t)
 	c.refused("elect-leaders --preferred risky:0", 1, "PREFERRED_LEADER_NOT_AVAILABLE")
 	c.contains(c.run("elect-leaders --unclean risky:0"), "risky-0 elected")
@@ -135,11 +136,11 @@ func TestClusterCommandsPastHungBroker(t *testing.T) {
 	first := k.Node(1)
 	k.Elect(t, first)
 	c := &commands{t, harness.Binary(t, false), strings.Join(k.Bootstrap(), ",")}
-	c.run("topics create shared --replica-assignment 2:3")
+	c.run("topics create shared --replica-assignment 2:3:1")
 	k.AwaitInSync(t, "shared", 1, clusterSettled)
 	first.Pause()
 	started := time.Now()
-	c.contains(c.run("topics list --timeout 20s"), "shared 1 2")
+	c.contains(c.run("topics list --timeout 20s"), "shared 1 3 -")
 	if took := time.Since(started); took > 15*time.Second {
 		t.Errorf("a hung broker kept a command for %s", took)
 	}

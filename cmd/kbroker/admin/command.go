@@ -46,6 +46,23 @@ func leaves(c *cli.Command, f func(*cli.Command)) {
 	}
 }
 
+// RefuseUnknown lets commands that only hold others say so when they are given a name that none of these has. Without a name they
+// show their help.
+func RefuseUnknown(commands []*cli.Command) {
+	for _, command := range commands {
+		if len(command.Subcommands) == 0 || command.Action != nil {
+			continue
+		}
+		command.UsageText = "kbroker " + command.Name + " command [command options]"
+		command.Action = func(c *cli.Context) error {
+			if c.Args().Present() {
+				return fmt.Errorf("unknown command %q; kbroker %s --help lists them", command.Name+" "+c.Args().First(), command.Name)
+			}
+			return cli.ShowSubcommandHelp(c)
+		}
+	}
+}
+
 // kafka is a client of the cluster that a command is about.
 type kafka struct {
 	*kadm.Client
