@@ -76,6 +76,9 @@ func TestTopicsCommand(t *testing.T) {
 	c.refused("topics create odd --config nope=1", 1, "INVALID_CONFIG")
 	c.refused("topics create odd --replica-assignment 1:1", 1, "broker 1 twice")
 	c.run("topics create odd --validate-only")
+	if _, err := harness.TryRun("", c.kbroker, "topics", "frob"); err == nil || !strings.Contains(err.Error(), `exit status 1`) || !strings.Contains(err.Error(), `unknown command "topics frob"`) {
+		t.Errorf("an unknown command: %v", err)
+	}
 	c.run("topics create help") // not a request for help
 	c.contains(c.run("topics list"), "help 1 1 -", "orders 2 1 -")
 
@@ -176,6 +179,9 @@ func TestProduceAndConsumeCommands(t *testing.T) {
 	}
 	if out := c.run("consume pairs -g readers -e"); out != "" {
 		t.Errorf("after everything: %q", out)
+	}
+	if _, err := harness.TryRun(strings.Repeat("x\n", 12), c.kbroker, c.args("produce pairs --partition 7 --timeout 2s")...); err == nil || !strings.Contains(err.Error(), "and 2 more") {
+		t.Errorf("twelve records to no partition: %v", err)
 	}
 	c.refused("consume nope -e", 1, "no such topic")
 	c.refused("consume pairs -p 7", 1, "no partition 7")

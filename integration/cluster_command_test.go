@@ -118,8 +118,34 @@ func electsUnclean(c *commands, k *cluster.Cluster) {
 		})
 	}
 	awaitLeader(-1)
+	c.refused("consume risky --until-end --timeout 5s", 1, "a partition has no leader")
 	third.Restart(c.t)
 	c.refused("elect-leaders --preferred risky:0", 1, "PREFERRED_LEADER_NOT_AVAILABLE")
 	c.contains(c.run("elect-leaders --unclean risky:0"), "risky-0 elected")
 	awaitLeader(3)
+}
+
+// TestClusterCommandsPastHungBroker has commands reach a cluster whose broker that is named first hangs, and is told of it; it is
+// also the controller, which then dies.
+func TestClusterCommandsPastHungBroker(t *testing.T) {
+	t.Parallel()
+	k := cluster.Start(t, harness.StartEnsemble(t, 1), cluster.Options{
+		Kinds:  []cluster.Kind{cluster.KBroker, cluster.KBroker, cluster.KBroker},
+		Config: map[string]string{"zookeeper.session.timeout.ms": "30000", "offsets.topic.replication.factor": "3"},
+	})
+	first := k.Node(1)
+	k.Elect(t, first)
+	c := &commands{t, harness.Binary(t, false), strings.Join(k.Bootstrap(), ",")}
+	c.run("topics create shared --replica-assignment 2:3:1")
+	k.AwaitInSync(t, "shared", 1, clusterSettled)
+	first.Pause()
+	started := time.Now()
+	c.contains(c.run("topics list --timeout 20s"), "shared 1 3 -")
+	if took := time.Since(started); took > 15*time.Second {
+		t.Errorf("a hung broker kept a command for %s", took)
+	}
+	c.refused("cluster --timeout 40s", 2, "broker 1 does not answer")
+	first.Resume()
+	first.Kill()
+	c.refused("cluster --timeout 40s", 2, "broker 1 does not answer")
 }

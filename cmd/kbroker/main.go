@@ -38,6 +38,7 @@ func main() {
 			versionCommand(),
 		}, admin.Commands()...),
 	}
+	admin.RefuseUnknown(app.Commands)
 	args := append(os.Args[:1:1], admin.FlagsFirst(app.Commands, os.Args[1:])...)
 	if err := app.Run(args); err != nil {
 		fmt.Fprintf(os.Stderr, "kbroker: %v\n", err)

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -82,7 +84,7 @@ func showCluster(ctx context.Context, c *cli.Context, cluster *kafka) error {
 	}
 	h := &health{ClusterID: m.Cluster, Controller: m.Controller, Topics: len(m.Topics), Problems: []string{}, Ailing: []ailingPartition{}}
 	h.Counts = map[string]int{underReplicated: 0, unavailable: 0, underMinISR: 0, atMinISR: 0}
-	v, err := look(ctx, cluster, m.Topics.Sorted(), true)
+	v, err := h.look(ctx, cluster, m)
 	if err != nil {
 		return err
 	}
@@ -97,6 +99,23 @@ func showCluster(ctx context.Context, c *cli.Context, cluster *kafka) error {
 		return verdict("the cluster is not healthy: " + strings.Join(h.Problems, "; "))
 	}
 	return nil
+}
+
+// look is the look of other commands, but not longer than answerWithin: the controller, which it asks, may be what ails. Then
+// there are no reassignments and no minima to show, and the cluster is not well.
+func (h *health) look(ctx context.Context, cluster *kafka, m kadm.Metadata) (*view, error) {
+	looking, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	v, err := look(looking, cluster, m.Topics.Sorted(), true)
+	if err == nil || ctx.Err() != nil || looking.Err() == nil && !errors.As(err, new(net.Error)) {
+		return v, err
+	}
+	h.Problems = append(h.Problems, "reassignments and min.insync.replicas are not known: "+inWords(err))
+	v = &view{alive: map[int32]bool{}}
+	for _, b := range m.Brokers {
+		v.alive[b.NodeID] = true
+	}
+	return v, nil
 }
 
 func (h *health) addPartitions(v *view, m kadm.Metadata) {
@@ -158,38 +177,40 @@ func (h *health) addBrokers(m kadm.Metadata) {
 	slices.SortFunc(h.Brokers, func(a, b brokerHealth) int { return cmp.Compare(a.ID, b.ID) })
 }
 
-// answerWithin is how long brokers have to describe their log directories: one that hangs is what the screen should show.
+// answerWithin is how long brokers have for each question: one that hangs is what the screen should show.
 const answerWithin = 5 * time.Second
 
 // addLogDirs asks every living broker what its log directories hold. It also finds the brokers that ZooKeeper or the controller
-// thinks alive and that do not answer. One that refuses us the answer is well.
+// thinks alive and that do not answer. One that refuses us the answer is well. Each is asked by itself: asked for all brokers, the
+// client may have looked again which there are, and would pass over one that has died since we did.
 func (h *health) addLogDirs(ctx context.Context, cluster *kafka) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	dirs, err := cluster.DescribeAllLogDirs(ctx, nil)
-	silent := map[int32]bool{}
-	if failed := (*kadm.ShardErrors)(nil); errors.As(err, &failed) {
-		for _, f := range failed.Errs {
-			silent[f.Broker.NodeID] = !isUnsupported(f.Err) && !errors.As(f.Err, new(*kerr.Error))
+	var asking sync.WaitGroup
+	for i := range h.Brokers {
+		if b := &h.Brokers[i]; b.Alive {
+			asking.Go(func() {
+				dirs, err := cluster.DescribeBrokerLogDirs(ctx, b.ID, nil)
+				b.Silent = err != nil && !isUnsupported(err) && !errors.As(err, new(*kerr.Error))
+				if err == nil {
+					b.addLogDirs(dirs)
+				}
+			})
 		}
 	}
-	for i := range h.Brokers {
-		b := &h.Brokers[i]
-		b.Silent = b.Alive && silent[b.ID]
-		described, ok := dirs[b.ID]
-		if !ok {
+	asking.Wait()
+}
+
+func (b *brokerHealth) addLogDirs(dirs kadm.DescribedLogDirs) {
+	bytes := int64(0)
+	for _, d := range dirs.Sorted() {
+		if d.Err != nil {
+			b.FailedDirs = append(b.FailedDirs, fmt.Sprintf("%s: %s", d.Dir, inWords(d.Err)))
 			continue
 		}
-		bytes := int64(0)
-		for _, d := range described.Sorted() {
-			if d.Err != nil {
-				b.FailedDirs = append(b.FailedDirs, fmt.Sprintf("%s: %s", d.Dir, inWords(d.Err)))
-				continue
-			}
-			bytes += d.Size()
-		}
-		b.Bytes = &bytes
+		bytes += d.Size()
 	}
+	b.Bytes = &bytes
 }
 
 func (h *health) judge() {

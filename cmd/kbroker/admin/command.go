@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -44,6 +43,23 @@ func leaves(c *cli.Command, f func(*cli.Command)) {
 	}
 	for _, sub := range c.Subcommands {
 		leaves(sub, f)
+	}
+}
+
+// RefuseUnknown lets commands that only hold others say so when they are given a name that none of these has. Without a name they
+// show their help.
+func RefuseUnknown(commands []*cli.Command) {
+	for _, command := range commands {
+		if len(command.Subcommands) == 0 || command.Action != nil {
+			continue
+		}
+		command.UsageText = "kbroker " + command.Name + " command [command options]"
+		command.Action = func(c *cli.Context) error {
+			if c.Args().Present() {
+				return fmt.Errorf("unknown command %q; kbroker %s --help lists them", command.Name+" "+c.Args().First(), command.Name)
+			}
+			return cli.ShowSubcommandHelp(c)
+		}
 	}
 }
 
@@ -103,36 +119,6 @@ func action(run func(ctx context.Context, c *cli.Context, cluster *kafka) error)
 		return err
 	}
 }
-
-// connect returns a client of the cluster that the flags name, which has answered once.
-func connect(ctx context.Context, c *cli.Context, options ...kgo.Opt) (*kgo.Client, error) {
-	servers := c.String("bootstrap-server")
-	if servers == "" {
-		return nil, errors.New("--bootstrap-server is empty (or KBROKER_BOOTSTRAP_SERVER is): give a broker's host:port")
-	}
-	timeout := c.Duration("timeout")
-	if timeout <= 0 {
-		return nil, fmt.Errorf("--timeout %s: must be more than nothing", timeout)
-	}
-	options = append([]kgo.Opt{
-		kgo.SeedBrokers(strings.Split(servers, ",")...), kgo.ClientID("kbroker-" + c.Command.Name),
-		kgo.RetryTimeout(timeout), kgo.RequestTimeoutOverhead(timeout), kgo.MetadataMinAge(minMetadataAge),
-	}, options...)
-	client, err := kgo.NewClient(options...)
-	if err != nil {
-		return nil, fmt.Errorf("--bootstrap-server %s: %w", servers, err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	if err := client.Ping(ctx); err != nil {
-		client.Close()
-		return nil, fmt.Errorf("no broker answers at %s: %w", servers, err)
-	}
-	return client, nil
-}
-
-// minMetadataAge is how old an image of the cluster a command may look at: it polls what has become of its own doings.
-const minMetadataAge = 100 * time.Millisecond
 
 // show prints a value as JSON, or as the table that rows writes: cells end with a tab, rows with a newline.
 func show(c *cli.Context, value any, rows func(w io.Writer)) error {

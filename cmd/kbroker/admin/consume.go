@@ -178,6 +178,7 @@ const giveUpAfter = 5 * time.Second
 
 // run prints records until it is enough, or ctx ends, which is no error.
 func (w *consumption) run(ctx context.Context, client *kgo.Client, ends spans, out *bufio.Writer, notes io.Writer) error {
+	heard := troubles{notes: notes, group: w.group}
 	for printed := int64(0); ; {
 		polling, cancel := ctx, context.CancelFunc(func() {})
 		if w.untilEnd {
@@ -212,25 +213,8 @@ func (w *consumption) run(ctx context.Context, client *kgo.Client, ends spans, o
 			fmt.Fprintf(notes, "no record for %s: stopping before the end of %s\n", giveUpAfter, strings.Join(ends.short(), ", "))
 			return nil
 		}
-		if err := fetchError(fetches, notes); err != nil {
+		if err := heard.fatal(fetches); err != nil {
 			return err
 		}
 	}
-}
-
-// fetchError is the first error that trying again does not mend. Lost data is told, and reading goes on behind it.
-func fetchError(fetches kgo.Fetches, notes io.Writer) error {
-	for _, e := range fetches.Errors() {
-		var lost *kgo.ErrDataLoss
-		switch {
-		case errors.Is(e.Err, context.DeadlineExceeded), errors.Is(e.Err, context.Canceled):
-		case errors.As(e.Err, &lost):
-			fmt.Fprintln(notes, e.Err)
-		case e.Topic == "":
-			return e.Err
-		default:
-			return failure(fmt.Sprintf("%s-%d", e.Topic, e.Partition), e.Err)
-		}
-	}
-	return nil
 }

@@ -2,7 +2,8 @@
 // elections, records. All of it goes over the Kafka protocol, so it works on any Kafka; the package knows nothing of the broker
 // in this binary, and must not.
 //
-//	command.go      flags, client and output that all commands share
+//	command.go      flags and output that all commands share
+//	connect.go      the client: which server to ask, and how long
 //	arguments.go    flags after arguments
 //	outcome.go      what became of what was asked for; errors with their remedies; exit codes
 //	groups*.go      kbroker groups

@@ -73,6 +73,7 @@ var remedies = []struct {
 	{kerr.ElectionNotNeeded, "the leader is the right one already"},
 	{kerr.PreferredLeaderNotAvailable, "its preferred replica is not alive and in sync"},
 	{kerr.EligibleLeadersNotAvailable, "no replica is alive that could lead"},
+	{kerr.LeaderNotAvailable, "a partition has no leader; kbroker topics describe --unavailable lists such"},
 	{kerr.MessageTooLarge, "it is larger than --max-message-bytes, or than the topic's max.message.bytes"},
 	{kerr.NotController, "the controller has moved; try again"},
 	{kerr.CoordinatorNotAvailable, "the group's coordinator is not available; try again"},
@@ -82,6 +83,9 @@ var remedies = []struct {
 func inWords(err error) string {
 	if err == nil {
 		return ""
+	}
+	if shards := (*kadm.ShardErrors)(nil); errors.As(err, &shards) && len(shards.Errs) > 0 { // a request to several brokers
+		return inWords(shards.Errs[0].Err)
 	}
 	for _, r := range remedies {
 		if errors.Is(err, r.err) {

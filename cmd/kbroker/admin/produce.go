@@ -146,6 +146,9 @@ func deliver(ctx context.Context, c *cli.Context, client *kgo.Client, reader *re
 	}
 	mu.Lock()
 	defer mu.Unlock()
+	if more := failed - mostTold; more > 0 {
+		fmt.Fprintf(c.App.ErrWriter, "and %d more\n", more)
+	}
 	if failed > 0 {
 		broken = errors.Join(broken, fmt.Errorf("%d of %d records were not delivered", failed, sent))
 	}
