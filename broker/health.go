@@ -56,8 +56,13 @@ func (h *Health) check() (ready bool, state map[string]string) {
 	ready, state = true, make(map[string]string, len(h.reasons))
 	for part, reason := range h.reasons {
 		state[part] = "ok"
-		if reason != "" {
-			ready, state[part] = false, reason
+		if reason == "" {
+			continue
+		}
+		state[part] = reason
+		// Clients are served while ZooKeeper is away. Were that not ready, whoever asks would take all brokers away with it.
+		if part != partZooKeeper || h.reasons[partServing] != "" {
+			ready = false
 		}
 	}
 	h.mu.Unlock()

@@ -210,7 +210,8 @@ func (c *Client) disconnected(s *session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s.hold() && !c.closed && s == c.session {
-		c.log.Warn("zookeeper session", zap.Int64("session", s.identity()), zap.Stringer("state", Disconnected))
+		c.log.Warn("zookeeper session", zap.Int64("session", s.identity()), zap.Stringer("state", Disconnected),
+			zap.Strings("servers", c.servers), zap.Duration("session_timeout", c.options.SessionTimeout))
 		c.publish(Disconnected)
 	}
 }
