@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"slices"
 	"strings"
@@ -271,5 +272,52 @@ func TestEpochWithoutRecordsDoesNotComeBack(t *testing.T) {
 	}
 	if epoch, end := l.EndOffsetFor(1); epoch != 1 || end != 3 {
 		t.Errorf("epoch 1 is answered with %d, which ends at %d of %d", epoch, end, l.LogEndOffset())
+	}
+}
+
+// TestNothingThatWasCutComesBackBetweenNewBatches: a follower cut its log, wrote other batches of the same size, and lost power.
+func TestNothingThatWasCutComesBackBetweenNewBatches(t *testing.T) {
+	const cut, end = 2, 8
+	for seed := range uint64(200) {
+		mem, m, l := memLog(t, testConfig())
+		write := func(from int64, epoch int32) {
+			for i := from; i < end; i++ {
+				if _, err := appendAs(l, plain(t, i, "v"), epoch, FromClient); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		write(0, 1)
+		if err := l.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.TruncateTo(cut); err != nil {
+			t.Fatal(err)
+		}
+		write(cut, 2)
+		after := mem.CrashClone(seed)
+		mustClose(t, m)
+		m, l = openLog(t, testOptions(after, testConfig(), "/data"))
+		var epochs []int32
+		for offset := int64(0); offset < l.LogEndOffset(); offset++ {
+			s, err := l.Read(offset, math.MaxInt64, 1, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := make([]byte, s.Size)
+			if _, err := s.ReadAt(p, 0); err != nil {
+				t.Fatal(err)
+			}
+			s.Release()
+			b, _, err := record.Parse(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			epochs = append(epochs, b.PartitionLeaderEpoch())
+		}
+		mustClose(t, m)
+		if len(epochs) > cut && (slices.Contains(epochs[cut:], 1) || slices.Contains(epochs[:cut], 2)) {
+			t.Fatalf("seed %d: after the cut at %d the epochs are %v", seed, cut, epochs)
+		}
 	}
 }

@@ -90,6 +90,11 @@ func (l *Log) truncate(offset int64) error {
 	if err := kept[keep-1].truncate(offset); err != nil {
 		return err
 	}
+	// Before anything is written in its place, what was cut must be gone from the disk, too: after a loss of power some of it could be
+	// there between what was written since, each batch of it sound.
+	if err := kept[keep-1].sync(false); err != nil {
+		return err
+	}
 	l.cut.Store(true)
 	if err := l.dropEpochs(offset); err != nil {
 		return err
