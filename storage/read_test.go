@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/kbroker/kbroker/protocol/record"
@@ -237,12 +238,20 @@ func TestEndOffsetsOfEpochsFollowTruncationAndStart(t *testing.T) {
 // TestEpochWithoutRecordsDoesNotComeBack: a leader appended nothing in its epoch, then took records of an older epoch from another,
 // and was killed.
 func TestEpochWithoutRecordsDoesNotComeBack(t *testing.T) {
-	var killed atomic.Bool
+	t.Run("disk with space", func(t *testing.T) { epochWithoutRecords(t, false) })
+	t.Run("full disk", func(t *testing.T) { epochWithoutRecords(t, true) })
+}
+
+func epochWithoutRecords(t *testing.T, fullAtTheCut bool) {
+	var killed, full atomic.Bool
 	mem, c := vfs.NewMem(), testConfig()
 	c.SegmentBytes = 100 // one batch each; a flush of sealed segments writes the file of epochs
-	m, l := openLog(t, testOptions(vfs.NewFault(mem, func(vfs.Op, string) error {
-		if killed.Load() {
+	m, l := openLog(t, testOptions(vfs.NewFault(mem, func(op vfs.Op, _ string) error {
+		switch {
+		case killed.Load():
 			return errors.New("killed")
+		case full.Load() && op == vfs.OpWrite:
+			return syscall.ENOSPC
 		}
 		return nil
 	}), c, "/data"))
@@ -257,9 +266,11 @@ func TestEpochWithoutRecordsDoesNotComeBack(t *testing.T) {
 	if err := l.Flush(); err != nil {
 		t.Fatal(err)
 	}
+	full.Store(fullAtTheCut)
 	if err := l.TruncateTo(2); err != nil {
 		t.Fatal(err)
 	}
+	full.Store(false)
 	if _, err := appendAs(l, plain(t, 2, "v"), 1, FromClient); err != nil {
 		t.Fatal(err)
 	}

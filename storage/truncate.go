@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"slices"
 
@@ -90,24 +91,32 @@ func (l *Log) truncate(offset int64) error {
 	if err := kept[keep-1].truncate(offset); err != nil {
 		return err
 	}
-	// Before anything is written in its place, what was cut must be gone from the disk, too: after a loss of power some of it could be
-	// there between what was written since, each batch of it sound.
-	if err := kept[keep-1].sync(false); err != nil {
+	l.cut.Store(true)
+	if err := l.rewindProducers(offset); err != nil {
 		return err
 	}
-	l.cut.Store(true)
 	if err := l.dropEpochs(offset); err != nil {
 		return err
 	}
-	return l.rewindProducers(offset)
+	// Before anything is written in its place, what was cut must be gone from the disk, too: after a loss of power some of it could be
+	// there between what was written since, each batch of it sound.
+	return kept[keep-1].sync(false)
 }
 
-// dropEpochs drops the epochs that start at offset or above, durably.
+// dropEpochs drops the epochs that start at offset or above, durably. On a full disk the file goes: without it the next start
+// finds the epochs in the batches.
 func (l *Log) dropEpochs(offset int64) error {
 	if !l.epochs.truncateEnd(offset) {
 		return nil
 	}
-	return l.epochs.save(l, true)
+	err := l.epochs.save(l, true)
+	if !isDiskFull(err) {
+		return err
+	}
+	if err := l.dir.fs.Remove(filepath.Join(l.folder(), epochsName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the file of leader epochs: %w", err)
+	}
+	return l.dir.fs.SyncDir(l.folder())
 }
 
 func (l *Log) truncateFully(offset int64) error {
