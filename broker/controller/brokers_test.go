@@ -6,7 +6,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/kbroker/kbroker/zkmeta/zkserver"
 )
 
 func TestRequestsCarryTheEpochOfTheirDestination(t *testing.T) {
@@ -52,18 +51,10 @@ func TestBouncedBroker(t *testing.T) {
 		n.taken()
 		other.taken()
 		// Hold the controller's reads until the new registration is there.
-		mine, _ := n.zk.Session()
-		release := make(chan struct{})
-		w.interceptWith(func(r zkserver.Request) zkserver.Verdict {
-			if r.SessionID == mine && r.Path == "/brokers/ids" {
-				<-release
-			}
-			return zkserver.Verdict{}
-		})
+		release := w.hold(n, "/brokers/ids")
 		other.stop()
 		back := w.bystander(2)
-		w.interceptWith(nil)
-		close(release)
+		release()
 		w.settle()
 		w.wantState(n.zk, "t", 0, "leader=1 epoch=1 isr=1 version=1 by=1")
 		got := back.taken()

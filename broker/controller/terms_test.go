@@ -283,19 +283,11 @@ func TestLeadersThatHaveBouncedLeadInAnotherEpoch(t *testing.T) {
 		w.settle()
 		n.create(placed("t", []int32{1, 2}, []int32{2, 1}), placed("alone", []int32{1}))
 		// The controller must not see that the other one is gone for a moment.
-		mine, _ := n.zk.Session()
-		release := make(chan struct{})
-		w.interceptWith(func(r zkserver.Request) zkserver.Verdict {
-			if r.SessionID == mine && r.Path == "/brokers/ids" {
-				<-release
-			}
-			return zkserver.Verdict{}
-		})
+		release := w.hold(n, "/brokers/ids")
 		other.stop()
 		w.bystander(2)
 		n.expire()
-		w.interceptWith(nil)
-		close(release)
+		release()
 		w.pass(5 * time.Second)
 		w.wantState(n.zk, "t", 0, "leader=1 epoch=1 isr=1,2 version=1 by=2")
 		w.wantState(n.zk, "t", 1, "leader=2 epoch=1 isr=2,1 version=1 by=2")

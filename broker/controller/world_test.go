@@ -225,6 +225,22 @@ func (n *node) stop() {
 	}
 }
 
+// hold keeps a broker's requests for a znode waiting until release.
+func (w *world) hold(n *node, path string) (release func()) {
+	mine, _ := n.zk.Session()
+	over := make(chan struct{})
+	w.interceptWith(func(r zkserver.Request) zkserver.Verdict {
+		if r.SessionID == mine && r.Path == path {
+			<-over
+		}
+		return zkserver.Verdict{}
+	})
+	return func() {
+		w.interceptWith(nil)
+		close(over)
+	}
+}
+
 // expire ends the broker's session as ZooKeeper does with one that was not
 // heard of for too long.
 func (n *node) expire() {
