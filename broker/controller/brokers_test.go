@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
-
 )
 
 func TestRequestsCarryTheEpochOfTheirDestination(t *testing.T) {
